@@ -1,0 +1,1 @@
+"""Dramatiq: broker, middleware, actors, and the `carillon` command that puts the parts together."""

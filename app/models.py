@@ -1,0 +1,410 @@
+"""The documents, and the one table of a delivery's transitions.
+
+Times are aware UTC instants with millisecond precision, as MongoDB keeps them. Documents refer to each other by id only.
+Every collection is created and indexed at start-up (``ALL``); only ``app/services`` changes documents.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
+
+from beanie import Document, PydanticObjectId
+from pydantic import AfterValidator, BaseModel, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for "never" in fields that queries compare: a comparison with a missing value differs between engines."""
+
+
+def now() -> datetime:
+    """The current instant, cut to MongoDB's milliseconds so that what was written compares equal to what is read."""
+    return to_millis(datetime.now(UTC))
+
+
+def to_millis(at: datetime) -> datetime:
+    """``at`` in UTC without its microseconds."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+Instant = Annotated[datetime, AfterValidator(to_millis)]
+Id = PydanticObjectId
+
+
+# --- people and workspaces --------------------------------------------------------------------------------------------
+
+
+class User(Document):
+    """A person who signs in. ``email`` is stored in lower case."""
+
+    email: str
+    name: str
+    password_hash: str
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "users"
+        indexes: ClassVar = [IndexModel([("email", ASCENDING)], name="email", unique=True)]
+
+
+class LoginSession(Document):
+    """A signed-in browser. Only a hash of the cookie's token is stored."""
+
+    token_hash: str
+    user_id: Id
+    expires_at: Instant
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "login_sessions"
+        indexes: ClassVar = [
+            IndexModel([("token_hash", ASCENDING)], name="token", unique=True),
+            IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
+        ]
+
+
+class Workspace(Document):
+    """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with."""
+
+    name: str
+    zone: str = "UTC"
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "workspaces"
+
+
+class Role(StrEnum):
+    """What a member may do; an owner may do everything."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+
+
+class Member(Document):
+    """A user's place in a workspace."""
+
+    workspace_id: Id
+    user_id: Id
+    role: Role
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "members"
+        indexes: ClassVar = [IndexModel([("user_id", ASCENDING), ("workspace_id", ASCENDING)], name="place", unique=True)]
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+class AccountState(StrEnum):
+    """Whether an account can be published to."""
+
+    CONNECTED = "connected"
+    RECONNECT_NEEDED = "reconnect_needed"
+    DISCONNECTED = "disconnected"
+
+
+class Account(Document):
+    """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
+
+    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time. ``sandbox`` accounts
+    live on this installation's sandbox server, wherever that is today.
+    """
+
+    workspace_id: Id
+    platform: str
+    server: str
+    remote_id: str
+    handle: str
+    display_name: str
+    avatar_url: str | None = None
+    sealed: str = Field(repr=False)
+    session_version: int = 1
+    limits: dict[str, Any] = Field(default_factory=dict)
+    state: AccountState = AccountState.CONNECTED
+    sandbox: bool = False
+    busy_until: Instant = EPOCH
+    busy_with: Id | None = None
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "accounts"
+        indexes: ClassVar = [
+            IndexModel(
+                [("workspace_id", ASCENDING), ("platform", ASCENDING), ("server", ASCENDING), ("remote_id", ASCENDING)],
+                name="profile",
+                unique=True,
+            )
+        ]
+
+
+class Registration(Document):
+    """This installation's OAuth registration at one server; ``sealed`` holds client id and secret."""
+
+    platform: str
+    server: str
+    redirect_uri: str
+    sealed: str = Field(repr=False)
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "registrations"
+        indexes: ClassVar = [
+            IndexModel([("platform", ASCENDING), ("server", ASCENDING), ("redirect_uri", ASCENDING)], name="server", unique=True)
+        ]
+
+
+class PendingConnection(Document):
+    """A person is at a network's consent page; ``state_hash`` recognises them when they come back."""
+
+    state_hash: str
+    workspace_id: Id
+    user_id: Id
+    platform: str
+    server: str
+    redirect_uri: str
+    sealed: str = Field(repr=False)
+    expires_at: Instant
+
+    class Settings:
+        name = "pending_connections"
+        indexes: ClassVar = [
+            IndexModel([("state_hash", ASCENDING)], name="state", unique=True),
+            IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
+        ]
+
+
+# --- media ------------------------------------------------------------------------------------------------------------
+
+
+class MediaFile(Document):
+    """An uploaded file's facts: ``size`` in bytes, ``width`` and ``height`` in pixels; the bytes lie in the storage at ``path``."""
+
+    workspace_id: Id
+    mime: str
+    size: int
+    width: int
+    height: int
+    path: str
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "media"
+        indexes: ClassVar = [IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest")]
+
+
+class Attachment(BaseModel):
+    """A media file in a post, with the words for those who cannot see it."""
+
+    media_id: Id
+    alt: str = ""
+
+
+# --- posts and deliveries ---------------------------------------------------------------------------------------------
+
+
+class Variant(BaseModel):
+    """What differs for one account: ``text=None`` means the post's text."""
+
+    account_id: Id
+    text: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class Post(Document):
+    """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs."""
+
+    workspace_id: Id
+    author_id: Id
+    text: str = ""
+    language: str | None = None
+    attachments: list[Attachment] = Field(default_factory=list)
+    variants: list[Variant] = Field(default_factory=list)
+    due_at: Instant | None = None
+    zone: str = "UTC"
+    created_at: Instant = Field(default_factory=now)
+    updated_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "posts"
+        indexes: ClassVar = [IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest")]
+
+
+class State(StrEnum):
+    """Where a delivery stands. The last four are final until a person acts."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    PUBLISHING = "publishing"
+    PROCESSING = "processing"
+    UNCONFIRMED = "unconfirmed"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELED = "canceled"
+
+
+FINAL = frozenset({State.PUBLISHED, State.FAILED, State.DEAD, State.CANCELED})
+"""Nothing more happens by itself."""
+
+EDITABLE = frozenset({State.DRAFT, State.SCHEDULED, State.QUEUED, State.FAILED, State.DEAD, State.CANCELED})
+"""Before the fence, or after a definite end without a post: a person may still change or cancel it."""
+
+TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.DRAFT: frozenset({State.DRAFT, State.SCHEDULED, State.CANCELED}),
+        State.SCHEDULED: frozenset({State.SCHEDULED, State.DRAFT, State.QUEUED, State.CANCELED}),
+        State.QUEUED: frozenset({State.QUEUED, State.DRAFT, State.SCHEDULED, State.PUBLISHING, State.CANCELED}),
+        State.PUBLISHING: frozenset(
+            {
+                State.PUBLISHING,  # checkpoint, fence, the receipt of a part
+                State.QUEUED,  # retry within the horizon
+                State.SCHEDULED,  # retry later
+                State.PROCESSING,
+                State.UNCONFIRMED,
+                State.PUBLISHED,
+                State.FAILED,
+                State.DEAD,
+            }
+        ),
+        State.PROCESSING: frozenset(
+            {State.PROCESSING, State.UNCONFIRMED, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
+        ),
+        State.UNCONFIRMED: frozenset(
+            {State.UNCONFIRMED, State.PROCESSING, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
+        ),
+        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.DRAFT, State.CANCELED}),
+        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.DRAFT, State.CANCELED}),
+        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED, State.DRAFT}),
+        State.PUBLISHED: frozenset(),
+    }
+)
+"""Which state may follow which. ``deliveries.move`` refuses everything else."""
+
+
+class Receipt(BaseModel):
+    """What the network returned for one part."""
+
+    remote_id: str
+    url: str
+
+
+class Part(BaseModel):
+    """One visible mutation. A delivery is an ordered list of them: one today; a thread or a first comment are more of them.
+
+    ``key`` is the idempotency key, stable over all attempts at this part's content. ``saved`` is the adapter's checkpoint as
+    JSON text (its keys may contain ``$`` and dots).
+    """
+
+    key: str
+    text: str
+    saved: str = "{}"
+    fenced_at: Instant | None = None
+    receipt: Receipt | None = None
+
+
+class Trouble(BaseModel):
+    """Why a delivery is not published: for people ``message``, for operators ``code`` and ``status``."""
+
+    remedy: str
+    code: str
+    message: str
+    status: int | None = None
+    at: Instant = Field(default_factory=now)
+
+
+class Delivery(Document):
+    """One post on one account: the outbox, the schedule and the record of what happened.
+
+    ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``, ``processing``)
+    the next look at the network. ``planned_at`` is the time the person chose. ``attempt_id`` with ``lease_until`` is the fence's
+    token: only its holder may change a delivery that is ``publishing``. ``strikes`` counts the failures that use up attempts.
+    """
+
+    workspace_id: Id
+    post_id: Id
+    account_id: Id
+    platform: str
+    state: State
+    planned_at: Instant
+    due_at: Instant
+    language: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+    attachments: list[Attachment] = Field(default_factory=list)
+    content_at: Instant = Field(default_factory=now)
+    revision: int = 1
+    parts: list[Part]
+    attempts: int = 0
+    strikes: int = 0
+    checks: int = 0
+    attempt_id: Id | None = None
+    lease_until: Instant = EPOCH
+    queued_at: Instant = EPOCH
+    undecidable: bool = False
+    trouble: Trouble | None = None
+    published_at: Instant | None = None
+    created_at: Instant = Field(default_factory=now)
+    updated_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "deliveries"
+        indexes: ClassVar = [
+            IndexModel([("post_id", ASCENDING), ("account_id", ASCENDING)], name="post_account", unique=True),
+            IndexModel([("state", ASCENDING), ("due_at", ASCENDING)], name="due"),
+            IndexModel([("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)], name="account_due"),
+            IndexModel([("workspace_id", ASCENDING), ("planned_at", DESCENDING)], name="plan"),
+        ]
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The receipt of the first part, which is the post people mean."""
+        return self.parts[0].receipt
+
+
+class AttemptKind(StrEnum):
+    """What a try did: change something, or only look."""
+
+    PUBLISH = "publish"
+    RECONCILE = "reconcile"
+
+
+class Attempt(Document):
+    """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
+
+    delivery_id: Id
+    workspace_id: Id
+    kind: AttemptKind
+    number: int
+    worker: str
+    step: str = "claimed"
+    outcome: str | None = None
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    remedy: str | None = None
+    next_at: Instant | None = None
+    started_at: Instant = Field(default_factory=now)
+    finished_at: Instant | None = None
+
+    class Settings:
+        name = "attempts"
+        indexes: ClassVar = [IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline")]
+
+
+ALL: tuple[type[Document], ...] = (
+    User,
+    LoginSession,
+    Workspace,
+    Member,
+    Account,
+    Registration,
+    PendingConnection,
+    MediaFile,
+    Post,
+    Delivery,
+    Attempt,
+)

@@ -1,0 +1,117 @@
+"""Configuration: environment variables named ``CARILLON_*``, and nothing else.
+
+Every variable may also be given as ``CARILLON_<NAME>_FILE``, the path of a file that holds the value (Docker and Kubernetes secrets).
+``.env.example`` lists them all; a test compares it with this class.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "CARILLON_"
+
+
+class _FromFiles(PydanticBaseSettingsSource):
+    """``CARILLON_X_FILE=/run/secrets/x`` stands for the content of that file, less its last line break."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        value = Path(path).read_text(encoding="utf-8").rstrip("\r\n") if path else None
+        return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """One process's configuration. Times are in seconds; they must nest (see ``times_nest``)."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    secret_key: SecretStr = Field(
+        description="Seals tokens and signs links; 32 random bytes as hex or longer. Changing it disconnects every account."
+    )
+    mongodb_url: SecretStr = Field(
+        description="mongodb:// address with the database name. Production: a replica set, of one node at least."
+    )
+    amqp_url: SecretStr | None = Field(
+        None, description="amqp:// address of RabbitMQ. Unset: the embedded broker inside `carillon run`."
+    )
+    public_url: str | None = Field(
+        None, description="Address people use, e.g. https://social.example.org. Unset: taken from each request."
+    )
+    data_dir: Path = Field(Path("data"), description="Folder for uploaded media when no bucket is set.")
+    s3_bucket: str | None = Field(None, description="Bucket for uploaded media. Unset: `data_dir`.")
+    s3_endpoint_url: str | None = Field(
+        None, description="S3 address for anything but AWS: https://storage.googleapis.com, a MinIO, R2 ..."
+    )
+    s3_region: str = Field("auto", description="Bucket's region; `auto` for Google Cloud Storage and R2.")
+    s3_access_key: SecretStr | None = Field(None, description="Access key id (or HMAC id).")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret access key (or HMAC secret).")
+    setup_token: SecretStr | None = Field(
+        None, description="Asked for on first visit, so that no stranger becomes the owner. Unset: one is printed in the log."
+    )
+    allow_private_hosts: bool = Field(False, description="Allow servers on loopback and private networks to be connected.")
+    sandbox_url: str | None = Field(
+        None, description="Address of a sandbox server as the workers see it. Offers *Try it with sandbox networks*."
+    )
+    sandbox_public_url: str | None = Field(None, description="The same as people's browsers see it. Unset: `sandbox_url`.")
+    http_timeout: float = Field(20, gt=0, description="Longest silence of a network before its answer counts as lost.")
+    step_limit: float = Field(
+        45, gt=0, description="Longest time between two checkpoints of a publication (one upload, one request)."
+    )
+    lease: float = Field(
+        60, gt=0, description="After this long without a checkpoint a worker counts as gone and its work is taken over."
+    )
+    horizon: float = Field(
+        60, gt=0, le=1200, description="Deliveries due within this time go to the broker; later ones wait in the database."
+    )
+    sweep_after: float = Field(
+        30, gt=0, description="A queued delivery this late is sent to the broker again: its message was lost."
+    )
+    dispatch_interval: float = Field(1, gt=0, description="Pause between two passes of the dispatcher.")
+    fault_points: bool = Field(False, description="Tests only: lets the chaos harness stop a worker at a named step.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then variables, then ``_FILE`` variables."""
+        return init_settings, env_settings, _FromFiles(settings_cls)
+
+    @model_validator(mode="after")
+    def times_nest(self) -> Self:
+        """A worker must have given up on a request before another may take its work over (design §5)."""
+        if not self.http_timeout < self.step_limit < self.lease:
+            raise ValueError(
+                "CARILLON_HTTP_TIMEOUT must be shorter than CARILLON_STEP_LIMIT, and that shorter than CARILLON_LEASE"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def key_is_long(self) -> Self:
+        """A short key could be guessed; there is no default."""
+        if len(self.secret_key.get_secret_value()) < 32:
+            raise ValueError("CARILLON_SECRET_KEY needs at least 32 characters, e.g. from `openssl rand -hex 32`")
+        return self
+
+    @property
+    def lease_time(self) -> timedelta:
+        """``lease`` as a timedelta."""
+        return timedelta(seconds=self.lease)
+
+    @property
+    def horizon_time(self) -> timedelta:
+        """``horizon`` as a timedelta."""
+        return timedelta(seconds=self.horizon)

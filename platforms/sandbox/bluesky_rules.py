@@ -1,0 +1,117 @@
+"""The rules of the emulated PDS for a post record, with the words of the real one (observed on PDS 0.5.35)."""
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import regex
+
+from platforms.sandbox.store import Store
+from platforms.sandbox.values import RECORD, cid
+
+COLLECTION = "app.bsky.feed.post"
+IMAGE_LIMIT = 2_000_000
+"""Bytes of one image in a post (lexicon app.bsky.embed.images)."""
+_RKEY = re.compile(r"(?!\.\.?$)[A-Za-z0-9._:~-]{1,512}")
+_TID = re.compile(r"[234567abcdefghij][2-7a-z]{12}")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,20})?(Z|[+-]\d\d:\d\d)")
+_BASE32_SORTABLE = "234567abcdefghijklmnopqrstuvwxyz"
+
+
+class XrpcError(Exception):
+    """An answer of the form ``{"error": ..., "message": ...}``."""
+
+    def __init__(self, error: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.error = error
+        self.message = message
+        self.status = status
+
+
+def did(handle: str) -> str:
+    """The account's permanent id: always the same for one handle, so that it survives a new database."""
+    return "did:plc:" + cid(hashlib.sha256(handle.encode()).digest())[8:32]
+
+
+def tid() -> str:
+    """A fresh timestamp id: 53 bits of microseconds and 10 random bits (specification, TID)."""
+    number = (time.time_ns() // 1000 << 10) | secrets.randbelow(1024)
+    return "".join(_BASE32_SORTABLE[number >> shift & 31] for shift in range(60, -1, -5))
+
+
+def record_cid(record: Mapping[str, Any]) -> str:
+    """The record's content id. Taken over sorted JSON instead of DAG-CBOR: as stable as a real one, but not equal to it."""
+    return cid(json.dumps(record, sort_keys=True).encode(), RECORD)
+
+
+def check_rkey(rkey: Any) -> str:
+    """``rkey`` if it is a TID. Raises ``XrpcError``."""
+    if not isinstance(rkey, str) or not _RKEY.fullmatch(rkey):
+        raise XrpcError("InvalidRequest", f'Invalid record key (got "{rkey}") at $.rkey')
+    if not _TID.fullmatch(rkey):
+        raise XrpcError("InvalidRequest", f'Invalid record key for {COLLECTION}: Invalid TID string (got "{rkey}") at $')
+    return rkey
+
+
+def check_record(record: Mapping[str, Any]) -> None:
+    """Raises ``XrpcError`` with the first thing the lexicon forbids."""
+    for problem in _problems(record):
+        raise XrpcError("InvalidRequest", f"Invalid {COLLECTION} record: {problem}")
+
+
+def _problems(record: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("text", "createdAt"):
+        if not isinstance(record.get(key), str):
+            yield f'Missing required key "{key}" at $.record'
+    yield from _too_big("string", 3000, len(record["text"].encode()), "text")
+    yield from _too_big("grapheme", 300, len(regex.findall(r"\X", record["text"])), "text")
+    if not _DATETIME.fullmatch(record["createdAt"]):
+        yield f'Invalid datetime (got "{record["createdAt"]}") at $.record.createdAt'
+    yield from _too_big("array", 3, len(record.get("langs") or ()), "langs")
+    for index, facet in enumerate(record.get("facets") or ()):
+        if not {"byteStart", "byteEnd"} <= facet.get("index", {}).keys():
+            yield f'Missing required key "byteStart" at $.record.facets[{index}].index'
+    images = images_of(record)
+    yield from _too_big("array", 4, len(images), "embed.images")
+    for index, image in enumerate(images):
+        yield from _image_problems(image, f"embed.images[{index}]")
+
+
+def _image_problems(image: Mapping[str, Any], path: str) -> Iterator[str]:
+    if not isinstance(image.get("alt"), str):
+        yield f'Missing required key "alt" at $.record.{path}'
+    blob = image.get("image")
+    if not isinstance(blob, dict) or blob.get("$type") != "blob":
+        yield f"Expected blob value type at $.record.{path}.image"
+        return
+    if not str(blob.get("mimeType")).startswith("image/"):
+        yield f'Expected "image/*" (got "{blob.get("mimeType")}") at $.record.{path}.image'
+    yield from _too_big("blob", IMAGE_LIMIT, int(blob.get("size", 0)), f"{path}.image")
+
+
+def _too_big(what: str, maximum: int, got: int, path: str) -> Iterator[str]:
+    if got > maximum:
+        yield f"{what} too big (maximum {maximum}, got {got}) at $.record.{path}"
+
+
+def images_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The images embedded in ``record``."""
+    embed = record.get("embed") or {}
+    return list(embed.get("images") or ()) if embed.get("$type") == "app.bsky.embed.images" else []
+
+
+def check_blobs(store: Store, account: str, record: Mapping[str, Any]) -> None:
+    """Every referenced blob was uploaded by this account and is what the record says. Raises ``XrpcError``."""
+    for image in images_of(record):
+        ref = image["image"]["ref"]["$link"]
+        blob = store.blob(ref, account)
+        if blob is None:
+            raise XrpcError("BlobNotFound", f"Could not find blob: {ref}")
+        if blob.mime != image["image"]["mimeType"]:
+            raise XrpcError("InvalidMimeType", f"Referenced MimeType does not match stored blob: {ref}")
+        if len(blob.data) != image["image"]["size"]:
+            raise XrpcError("InvalidSize", f"Size does not match stored blob: {ref}")

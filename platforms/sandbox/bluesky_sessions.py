@@ -1,0 +1,122 @@
+"""Signing in to the emulated PDS: app passwords, and sessions whose refresh tokens rotate (observed on PDS 0.5.35)."""
+
+from typing import Any
+
+from litestar import Request, get, post
+from litestar.exceptions import SerializationException
+
+from platforms.sandbox.bluesky_rules import XrpcError, did
+from platforms.sandbox.context import DOMAIN, PASSWORD, Sandbox
+from platforms.sandbox.values import Account
+
+ACCESS_LASTS = 2 * 3600.0
+REFRESH_LASTS = 90 * 24 * 3600.0
+GRACE = 2 * 3600.0
+"""Seconds a used refresh token keeps yielding the same successor."""
+
+Json = dict[str, Any]
+Call = Request[Any, Any, Any]
+
+
+@get("/com.atproto.server.describeServer")
+async def describe_server(request: Call, sandbox: Sandbox) -> Json:
+    """What this PDS is; ``carillon.web`` says where its posts can be looked at."""
+    return {
+        "did": f"did:web:{request.url.hostname}",
+        "availableUserDomains": [DOMAIN],
+        "inviteCodeRequired": False,
+        "carillon": {"web": _web(request, sandbox)},
+    }
+
+
+@post("/com.atproto.server.createSession", status_code=200)
+async def create_session(request: Call, sandbox: Sandbox) -> Json:
+    """Sign in. A new handle under our domain comes into being with the sandbox's password."""
+    sent = await read_json(request)
+    handle, password = str(sent.get("identifier", "")).lstrip("@"), sent.get("password")
+    account = sandbox.store.account("bluesky", handle)
+    if account is None and handle.endswith(DOMAIN) and password == PASSWORD:
+        account = create_account(sandbox, handle, PASSWORD)
+    if account is None or account.password != password:
+        raise XrpcError("AuthenticationRequired", "Invalid identifier or password", 401)
+    refresh = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
+    return _session(request, sandbox, account, refresh)
+
+
+@post("/com.atproto.server.refreshSession", status_code=200)
+async def refresh_session(request: Call, sandbox: Sandbox) -> Json:
+    """Rotate. The used token stays good for the grace time and then yields the same successor again."""
+    account, bearer = viewer(request, sandbox, "refresh")
+    used = sandbox.store.token("bluesky", "refresh", bearer)
+    successor = used and used.facts.get("successor")
+    if used and not successor:
+        successor = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
+        expires_at = min(used.expires_at, sandbox.store.clock() + GRACE)
+        sandbox.store.amend_token(bearer, expires_at=expires_at, successor=successor)
+    return _session(request, sandbox, account, str(successor))
+
+
+@get("/com.atproto.server.getSession")
+async def get_session(request: Call, sandbox: Sandbox) -> Json:
+    """Who the access token belongs to."""
+    account, _ = viewer(request, sandbox)
+    return _identity(request, sandbox, account)
+
+
+@get("/com.atproto.identity.resolveHandle")
+async def resolve_handle(request: Call, sandbox: Sandbox) -> Json:
+    """A handle's DID."""
+    account = sandbox.store.account("bluesky", request.query_params.get("handle", ""))
+    if account is None:
+        raise XrpcError("InvalidRequest", "Unable to resolve handle")
+    return {"did": account.id}
+
+
+def create_account(sandbox: Sandbox, handle: str, password: str) -> Account:
+    """A new user of the emulated Bluesky, or the one with that handle."""
+    return sandbox.store.add_account("bluesky", did(handle), handle, password)
+
+
+def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Account, str]:
+    """The account behind the bearer token, and the token. Raises ``XrpcError``."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not bearer:
+        raise XrpcError("AuthMissing", "Authentication Required", 401)
+    token = sandbox.store.token("bluesky", kind, bearer)
+    account = sandbox.store.account("bluesky", token.account) if token else None
+    if token is None or account is None:
+        raise XrpcError("InvalidToken", "Token could not be verified")
+    if token.expires_at <= sandbox.store.clock():
+        raise XrpcError("ExpiredToken", "Token has been revoked" if "successor" in token.facts else "Token has expired")
+    return account, bearer
+
+
+def _session(request: Call, sandbox: Sandbox, account: Account, refresh: str) -> Json:
+    access = sandbox.store.issue("bluesky", "access", account.id, lasts=ACCESS_LASTS)
+    return {**_identity(request, sandbox, account), "accessJwt": access, "refreshJwt": refresh}
+
+
+def _identity(request: Call, sandbox: Sandbox, account: Account) -> Json:
+    endpoint = {"type": "AtprotoPersonalDataServer", "serviceEndpoint": _web(request, sandbox)}
+    document = {
+        "@context": ["https://www.w3.org/ns/did/v1"],
+        "id": account.id,
+        "alsoKnownAs": [f"at://{account.handle}"],
+        "service": [{"id": "#atproto_pds", **endpoint}],
+    }
+    return {"did": account.id, "handle": account.handle, "didDoc": document, "active": True}
+
+
+def _web(request: Call, sandbox: Sandbox) -> str:
+    return f"{sandbox.origin(request)}/bluesky"
+
+
+async def read_json(request: Call) -> Json:
+    """The request's JSON object. Raises ``XrpcError``."""
+    try:
+        sent = await request.json()
+    except SerializationException:
+        sent = None
+    if not isinstance(sent, dict):
+        raise XrpcError("InvalidRequest", "Request body must be a JSON object")
+    return sent

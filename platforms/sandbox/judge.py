@@ -1,0 +1,111 @@
+"""What tests ask and order: everything that was ever accepted, what was requested, faults, accounts and a clean slate."""
+
+from dataclasses import asdict
+from typing import Any
+
+from litestar import Request, Router, delete, get, post
+from litestar.exceptions import ClientException
+
+from platforms.sandbox import bluesky_sessions, mastodon_oauth
+from platforms.sandbox.context import DOMAIN, PASSWORD, Sandbox
+from platforms.sandbox.faults import Fault, Kind, On
+from platforms.sandbox.values import Account, Post
+
+PLATFORMS = ("bluesky", "mastodon")
+
+Json = dict[str, Any]
+Call = Request[Any, Any, Any]
+
+
+@get("/posts")
+async def posts(request: Call, sandbox: Sandbox) -> list[Json]:
+    """Every post that was ever accepted, in order, deleted ones too."""
+    return [_judged(request, sandbox, found) for found in sandbox.store.posts()]
+
+
+def _judged(request: Call, sandbox: Sandbox, found: Post) -> Json:
+    copied = ("platform", "id", "key", "text", "media", "created_at", "accepted_at", "deleted")
+    return {
+        **{name: getattr(found, name) for name in copied},
+        "account": sandbox.author(found).handle,
+        "url": sandbox.origin(request) + sandbox.location(found),
+    }
+
+
+@get("/requests")
+async def requests(sandbox: Sandbox) -> Json:
+    """``counters`` per network and purpose; ``first``: when a text was first sent, its answer, and how often it was sent.
+
+    ``status`` is that of the last answer to the first request; ``null`` if it was never answered.
+    """
+    counters: dict[str, dict[str, int]] = {name: {} for name in PLATFORMS}
+    for platform, purpose, number in sandbox.store.counters():
+        counters[platform][purpose] = number
+    names = ("platform", "at", "text", "status", "sent")
+    first = [dict(zip(names, row, strict=True)) for row in sandbox.store.first_publishes()]
+    return {"counters": counters, "first": first}
+
+
+@get("/faults")
+async def list_faults(sandbox: Sandbox) -> list[Json]:
+    """The faults that are switched on; ``times`` counts down to 0, ``hits`` up."""
+    return [asdict(fault) for fault in sandbox.faults]
+
+
+@post("/faults")
+async def add_fault(request: Call, sandbox: Sandbox) -> Json:
+    """Switch a fault on: ``platform``, ``kind``, and perhaps ``on``, ``seconds`` or ``ms``, ``times``."""
+    return asdict(switch_on(sandbox, await request.json()))
+
+
+@delete("/faults", status_code=200)
+async def clear_faults(sandbox: Sandbox) -> list[Json]:
+    """Switch all faults off."""
+    sandbox.faults.clear()
+    return []
+
+
+@post("/accounts")
+async def add_account(request: Call, sandbox: Sandbox) -> Json:
+    """Another user on ``platform``; a bare name gets the sandbox's domain where handles have one."""
+    sent = await request.json()
+    account = new_account(sandbox, sent["platform"], sent["handle"], sent.get("password", PASSWORD))
+    return {"platform": account.platform, "id": account.id, "handle": account.handle}
+
+
+@post("/reset", status_code=200)
+async def reset(sandbox: Sandbox) -> Json:
+    """Forget posts, files, the request log and faults. Accounts stay connected."""
+    sandbox.store.clear()
+    sandbox.faults.clear()
+    return {}
+
+
+def new_account(sandbox: Sandbox, platform: str, handle: str, password: str = PASSWORD) -> Account:
+    """The user ``handle`` of ``platform``, made if there is none."""
+    if platform == "mastodon":
+        return mastodon_oauth.create_account(sandbox, handle)
+    full = handle if "." in handle else handle + DOMAIN
+    return bluesky_sessions.create_account(sandbox, full, password)
+
+
+def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
+    """Switch on the fault that a request or a form describes. Raises a 400 that says what is wrong."""
+    try:
+        platform = PLATFORMS[PLATFORMS.index(sent["platform"])]
+        kind, on = Kind(sent["kind"]), On(sent["on"]) if sent.get("on") else None
+        seconds = float(sent["ms"]) / 1000 if sent.get("ms") else _number(sent.get("seconds"))
+        times = _number(sent.get("times"))
+    except (KeyError, ValueError) as error:
+        raise ClientException(f"This is no fault: {error}") from error
+    return sandbox.faults.switch_on(platform, kind, on=on, seconds=seconds, times=None if times is None else int(times))
+
+
+def _number(value: object) -> float | None:
+    return None if value in {None, ""} else float(str(value))
+
+
+router = Router(
+    path="/api",
+    route_handlers=[posts, requests, list_faults, add_fault, clear_faults, add_account, reset],
+)

@@ -1,0 +1,65 @@
+"""The sandbox as one ASGI application, alone on its own port or mounted under a prefix of another one."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from platforms.sandbox import bluesky, judge, mastodon, pages
+from platforms.sandbox.context import Sandbox
+from platforms.sandbox.faults import Faults
+from platforms.sandbox.gate import Gate
+from platforms.sandbox.store import Store
+
+BODY_LIMIT = 32 * 1024 * 1024
+"""Bytes; above both networks' own limits, so that theirs answer."""
+_KEPT = ("type", "asgi", "http_version", "method", "scheme", "query_string", "headers", "client", "server")
+
+
+def create_sandbox(
+    *,
+    base_path: str = "",
+    store: Path | None = None,
+    max_characters: int = 500,
+    clock: Callable[[], float] = time.time,
+) -> ASGIApp:
+    """Both emulated networks, their pages and the judge.
+
+    ``base_path`` is the prefix it is reached under (``"/sandbox"``); requests may arrive with or without it. ``store`` is the
+    database file; without one everything is in memory. ``max_characters`` is the emulated Mastodon's text limit.
+    One process only, and the outer application needs to run no lifespan for it.
+    """
+    sandbox = Sandbox(Store(store, clock), Faults(), base_path, max_characters)
+    for platform in judge.PLATFORMS:
+        judge.new_account(sandbox, platform, "you")
+    application = Litestar(
+        route_handlers=[bluesky.router, mastodon.router, judge.router, *pages.handlers],
+        dependencies={"sandbox": Provide(lambda: sandbox, sync_to_thread=False)},
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return _Mounted(base_path, Gate(application, sandbox.store, sandbox.faults))
+
+
+class _Mounted:
+    """Takes the prefix off, and hides from the inner application what an outer one left in the scope."""
+
+    def __init__(self, base_path: str, inner: ASGIApp) -> None:
+        self._base_path = base_path
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            return
+        path = scope["path"]
+        if f"{path}/".startswith(f"{self._base_path}/"):
+            path = path.removeprefix(self._base_path) or "/"
+        kept = {name: value for name, value in scope.items() if name in _KEPT}
+        fresh: Any = {**kept, "path": path, "raw_path": path.encode(), "root_path": "", "state": {}}
+        await self._inner(fresh, receive, send)

@@ -1,0 +1,78 @@
+"""What the store keeps, as values."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+RAW, RECORD = 0x55, 0x71
+"""Multicodec numbers: plain bytes (blobs), and the codec of records."""
+
+
+def cid(data: bytes, codec: int = RAW) -> str:
+    """The content id (CIDv1, SHA-256, base32) of ``data``."""
+    digest = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(data).digest()
+    return "b" + base64.b32encode(digest).decode().lower().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of one network; ``id`` is the network's own."""
+
+    id: str
+    platform: str
+    handle: str
+    password: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, a refresh token or an authorization code; ``facts`` is what its kind needs to remember."""
+
+    token: str
+    platform: str
+    kind: str
+    account: str
+    expires_at: float
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A stored file."""
+
+    cid: str
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A media attachment. ``post`` is the id of the post that has used it up."""
+
+    id: str
+    account: str
+    cid: str
+    mime: str
+    description: str
+    ready_at: float
+    post: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One accepted post. ``id`` is the network's, ``key`` the record key or the idempotency key; ``media`` counts files."""
+
+    seq: int
+    platform: str
+    account: str
+    id: str
+    key: str
+    text: str
+    body: Mapping[str, Any]
+    media: int
+    created_at: str
+    accepted_at: float
+    deleted: bool

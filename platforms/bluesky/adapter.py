@@ -1,0 +1,187 @@
+"""The Bluesky adapter: a post is one record whose address is known before it is sent.
+
+Its record key follows from the content (:mod:`platforms.bluesky.tid`), and ``putRecord`` with ``"swapRecord": null`` only
+creates: the second one with the same key is refused with ``InvalidSwap`` and changes nothing. (``createRecord`` answers a
+repetition with 500, which proves nothing.) So a repetition cannot double a post, and ``getRecord``, which needs no token and
+knows a write at once, tells what became of it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from platforms.base import (
+    Absent,
+    Capabilities,
+    Checkpoint,
+    Content,
+    Idempotency,
+    Media,
+    MediaRule,
+    Problem,
+    Published,
+    Segment,
+    SentAttempt,
+    Session,
+    TextRule,
+)
+from platforms.bluesky import lexicon, richtext, validate
+from platforms.bluesky.connect import AppPassword, server_limits
+from platforms.bluesky.errors import PLATFORM
+from platforms.bluesky.tid import record_key
+from platforms.bluesky.xrpc import Xrpc
+from platforms.errors import ContentRejected, PlatformError, Rejected, UnexpectedReply
+from platforms.text import graphemes
+
+_WEB = "https://bsky.app"
+_ALREADY_THERE = "InvalidSwap"
+_NOT_THERE = "RecordNotFound"
+_BLOB_GONE = "BlobNotFound"
+
+
+class Bluesky:
+    """Any AT Protocol server that holds Bluesky posts; see :class:`platforms.base.Adapter` for the contract."""
+
+    name = PLATFORM
+    label = "Bluesky"
+    colour = "#1185fe"
+    # Lexicons app.bsky.feed.post and app.bsky.embed.images; the description limit is the official app's, the server has none.
+    # 5,000 write points an hour, a post costs three (Bluesky documentation, rate limits).
+    capabilities = Capabilities(
+        text=TextRule(limit=300, max_bytes=3000),
+        media=MediaRule(
+            max_count=4,
+            mimes=frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}),
+            max_bytes=2_000_000,
+            max_pixels=None,
+            alt_limit=2000,
+        ),
+        languages=True,
+        per_hour=5000 // 3,
+        idempotency=Idempotency.NATIVE,
+    )
+    connector = AppPassword()
+
+    def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
+        """Narrower files on a server that takes less than the lexicon allows."""
+        media = self.capabilities.media
+        largest = min(media.max_bytes, limits.get("blob_bytes", media.max_bytes))
+        return replace(self.capabilities, media=replace(media, max_bytes=largest))
+
+    def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
+        """Grapheme clusters; links count as they are written."""
+        return graphemes(content.text)
+
+    def segments(self, text: str) -> tuple[Segment, ...]:
+        """Cut by the same detection that :meth:`publish` uses."""
+        return richtext.segments(text)
+
+    def validate(self, content: Content, capabilities: Capabilities) -> list[Problem]:
+        """See :mod:`platforms.bluesky.validate`."""
+        return validate.problems(content, capabilities)
+
+    async def limits(self, session: Session) -> dict[str, Any]:
+        """Ask ``describeServer``; see :func:`platforms.bluesky.connect.server_limits`."""
+        return await server_limits(_server(session))
+
+    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published:
+        """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence."""
+        server = _server(session)
+        images = await _upload(server, content.media, checkpoint)
+        found = richtext.spans(content.text)
+        facets = richtext.facets(found, await _resolve(server, found))
+        rkey = record_key(content.created_at, key)
+        body = _put_body(session, rkey, _record(content, images, facets))
+        await checkpoint.fence()
+        try:
+            uri = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
+        except PlatformError as error:
+            if error.code == _ALREADY_THERE:
+                return await _earlier(session, content, rkey)
+            if error.code == _BLOB_GONE:
+                await checkpoint.save(blobs={})
+            raise
+        return _receipt(session, uri, rkey)
+
+    async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
+        """Look at the one address where the record can be."""
+        return await _look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
+
+    async def refresh(self, session: Session) -> dict[str, str]:
+        """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""
+        server = _server(session, "refresh")
+        return await server.procedure(lexicon.ids.ComAtprotoServerRefreshSession, lexicon.refreshed)
+
+
+def _server(session: Session, token: str = "access") -> Xrpc:  # noqa: S107
+    return Xrpc(session.http, session.server, session.tokens.get(token))
+
+
+async def _upload(server: Xrpc, media: Iterable[Media], checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
+    """Upload what no earlier attempt has uploaded; each one is saved before the next begins."""
+    blobs: dict[str, Any] = dict(checkpoint.saved.get("blobs", {}))
+    for item in media:
+        if item.id not in blobs:
+            data = await item.read()
+            blobs[item.id] = await server.procedure(lexicon.ids.ComAtprotoRepoUploadBlob, lexicon.uploaded, data, item.mime)
+            await checkpoint.save(blobs=dict(blobs))
+    return [blobs[item.id] for item in media]
+
+
+async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, str]:
+    """The DIDs of the mentioned handles. Who does not exist is left out; not being able to ask is an error."""
+    dids = {}
+    for handle in {span.value for span in found if span.kind == "mention"}:
+        try:
+            nsid = lexicon.ids.ComAtprotoIdentityResolveHandle
+            dids[handle] = await server.query(nsid, lexicon.resolved, handle=handle)
+        except Rejected:
+            continue
+    return dids
+
+
+def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any]) -> dict[str, Any]:
+    try:
+        return lexicon.post(content, images, facets)
+    except ValueError:
+        raise ContentRejected(PLATFORM, "invalid_record", "Bluesky would refuse this post as too large.") from None
+
+
+def _put_body(session: Session, rkey: str, record: Mapping[str, Any]) -> bytes:
+    request = {"repo": session.remote_id, "collection": lexicon.POST, "rkey": rkey, "record": record, "swapRecord": None}
+    return json.dumps(request, ensure_ascii=False).encode()
+
+
+async def _earlier(session: Session, content: Content, rkey: str) -> Published:
+    """The server says that the record exists: an earlier attempt succeeded, if it is ours. It is out, so ask, do not repeat."""
+    try:
+        found = await _look(session, content, rkey)
+    except PlatformError as error:
+        raise UnexpectedReply(PLATFORM, error.code, error.message, status=error.status) from error
+    if isinstance(found, Absent):
+        raise UnexpectedReply(PLATFORM, _NOT_THERE, "The post was there a moment ago and is gone now.")
+    return found
+
+
+async def _look(session: Session, content: Content, rkey: str) -> Published | Absent:
+    stranger = Xrpc(session.http, session.server)
+    try:
+        uri, record = await stranger.query(
+            lexicon.ids.ComAtprotoRepoGetRecord,
+            lexicon.stored,
+            repo=session.remote_id,
+            collection=lexicon.POST,
+            rkey=rkey,
+        )
+    except PlatformError as error:
+        if error.code == _NOT_THERE:
+            return Absent()
+        raise
+    if not lexicon.same_post(record, content):
+        raise UnexpectedReply(PLATFORM, "other_record", "A different post stands where this one belongs. Look at the profile.")
+    return _receipt(session, uri, rkey)
+
+
+def _receipt(session: Session, uri: str, rkey: str) -> Published:
+    return Published(uri, f"{session.limits.get('web', _WEB)}/profile/{session.remote_id}/post/{rkey}")

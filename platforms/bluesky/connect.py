@@ -1,0 +1,120 @@
+"""Connecting an account with its handle and an app password."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from platforms.base import Connected, Field
+from platforms.bluesky import lexicon
+from platforms.bluesky.errors import ODD_REPLY, PLATFORM
+from platforms.bluesky.xrpc import Xrpc
+from platforms.errors import PlatformError, ReconnectNeeded, Rejected, Unavailable
+
+DEFAULT_SERVER = "https://bsky.social"
+_APP_PASSWORD = "Settings → Privacy and security → App passwords"  # noqa: S105
+_SENTENCES = {
+    "AuthenticationRequired": f"Handle and app password do not match. Make a new app password in Bluesky under {_APP_PASSWORD}.",
+    "AuthFactorTokenRequired": f"This account asks for a code at sign-in. Use an app password instead: {_APP_PASSWORD}.",
+    "AccountTakedown": "Bluesky has suspended this account.",
+    "AccountDeactivated": "This account is deactivated. Activate it in Bluesky first.",
+}
+_OTHERWISE = "The server did not accept this sign-in. Check the handle and the server's address."
+_NO_SERVER = "This is not the address of a Bluesky server."
+
+
+class AppPassword:
+    """Asks for handle, app password and server; ``createSession`` turns them into tokens, the password is not kept."""
+
+    fields: tuple[Field, ...] = (
+        Field("handle", "Handle", placeholder="you.bsky.social"),
+        Field(
+            "password",
+            "App password",
+            type="password",
+            placeholder="xxxx-xxxx-xxxx-xxxx",
+            hint=f"Not your main password. Make one in Bluesky: {_APP_PASSWORD}.",
+            secret=True,
+        ),
+        Field("server", "Server", type="url", default=DEFAULT_SERVER, hint="Only change this if you host your own."),
+    )
+
+    async def connect(self, http: httpx.AsyncClient, answers: Mapping[str, str]) -> Connected:
+        """Sign in once; see :class:`platforms.base.PasswordConnector`."""
+        server = _origin(answers.get("server") or DEFAULT_SERVER)
+        session = await _sign_in(http, server, answers)
+        home = Xrpc(http, _origin(session.pds) if session.pds else server, session.tokens["access"])
+        name, avatar_url = await _profile(home, session)
+        return Connected(
+            server=home.server,
+            remote_id=session.did,
+            handle=session.handle,
+            display_name=name,
+            avatar_url=avatar_url,
+            tokens=session.tokens,
+            limits=await server_limits(home),
+        )
+
+
+async def server_limits(server: Xrpc) -> dict[str, Any]:
+    """What the server says about itself: ``blob_bytes``, its largest upload, and ``web``, where its posts are shown."""
+    answer = await server.query(lexicon.ids.ComAtprotoServerDescribeServer, lexicon.json_object)
+    limits: dict[str, Any] = {}
+    if isinstance(answer.get("blobUploadLimit"), int):
+        limits["blob_bytes"] = answer["blobUploadLimit"]
+    sandbox = answer.get("carillon")
+    if isinstance(sandbox, dict) and (web := _web_address(sandbox.get("web"))):
+        limits["web"] = web.rstrip("/")
+    return limits
+
+
+async def _sign_in(http: httpx.AsyncClient, server: str, answers: Mapping[str, str]) -> lexicon.SignedIn:
+    body = json.dumps({"identifier": _handle(answers.get("handle", "")), "password": answers.get("password", "").strip()})
+    try:
+        return await Xrpc(http, server).procedure(
+            lexicon.ids.ComAtprotoServerCreateSession, lexicon.signed_in, body.encode(), "application/json"
+        )
+    except (ReconnectNeeded, Rejected) as error:
+        raise _rejected(error, _SENTENCES.get(error.code, _OTHERWISE)) from None
+    except Unavailable as error:
+        if error.code != ODD_REPLY or (error.status or 0) >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise
+        raise _rejected(error, _NO_SERVER) from None
+
+
+async def _profile(server: Xrpc, session: lexicon.SignedIn) -> tuple[str, str | None]:
+    """Name and picture. Asked for politely: a server without an AppView behind it has none (it answers 502)."""
+    try:
+        profile = await server.query(lexicon.ids.AppBskyActorGetProfile, lexicon.json_object, actor=session.did)
+    except PlatformError:
+        return session.handle, None
+    return str(profile.get("displayName") or session.handle), _web_address(profile.get("avatar"))
+
+
+def _handle(typed: str) -> str:
+    """The handle as the server knows it: pasted ones carry an ``@`` or invisible direction marks."""
+    visible = "".join(letter for letter in typed if unicodedata.category(letter) != "Cf")
+    return visible.strip().removeprefix("@").lower()
+
+
+def _origin(address: str) -> str:
+    """``scheme://host[:port]`` of what was typed. Raises ``Rejected`` if it is no address of a host."""
+    typed = address.strip()
+    try:
+        url = httpx.URL(typed if "://" in typed else f"https://{typed}")
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or "%" in url.host:
+        raise Rejected(PLATFORM, "no_server", _NO_SERVER)
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def _web_address(value: Any) -> str | None:
+    """``value`` if it may be put into a page as an address."""
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else None
+
+
+def _rejected(error: PlatformError, message: str) -> Rejected:
+    return Rejected(PLATFORM, error.code, message, status=error.status)

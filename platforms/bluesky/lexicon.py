@@ -1,0 +1,133 @@
+"""Bluesky's records and answers, through the models that the ``atproto`` package generates from the lexicons.
+
+The package serves for what it is good at: models that refuse what the lexicons refuse and write ``$type`` and camelCase names,
+the method names, the reading of DID documents and rate-limit headers (here), and Bluesky's own detection of links, mentions and
+tags (:mod:`platforms.bluesky.richtext`). It does not send: its client opens a connection pool of its own that follows
+redirects, and it drops ``"swapRecord": null``; every request of ours passes the guarded client (:mod:`platforms.bluesky.xrpc`).
+
+The import costs about 0.4 s and 33 MB. It happens when the process starts and not on first use, because that would be a
+person's first keystroke in the composer, or the first post that is due.
+
+The readers below take decoded JSON and raise ``ValueError`` (pydantic's is one) for anything the lexicon does not allow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from atproto_client import models  # type: ignore[import-untyped]
+from atproto_core.did_doc import DidDocument  # type: ignore[import-untyped]
+
+from platforms.base import Content, Media
+
+ids = models.ids
+POST: str = ids.AppBskyFeedPost
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who signed in. ``pds`` is the server that really holds the account, if its DID document names one."""
+
+    did: str
+    handle: str
+    pds: str | None
+    tokens: Mapping[str, str] = field(repr=False)
+
+
+def signed_in(answer: Any) -> SignedIn:
+    """Read the answer of ``createSession``."""
+    session = models.ComAtprotoServerCreateSession.Response.model_validate(answer)
+    pds = DidDocument.from_dict(session.did_doc).get_pds_endpoint() if session.did_doc else None
+    return SignedIn(session.did, session.handle, pds, _tokens(session))
+
+
+def refreshed(answer: Any) -> dict[str, str]:
+    """Read the answer of ``refreshSession``: the new ``access`` and ``refresh`` tokens."""
+    return _tokens(models.ComAtprotoServerRefreshSession.Response.model_validate(answer))
+
+
+def _tokens(session: Any) -> dict[str, str]:
+    return {"access": session.access_jwt, "refresh": session.refresh_jwt}
+
+
+def resolved(answer: Any) -> str:
+    """Read the answer of ``resolveHandle``: a DID."""
+    did: str = models.ComAtprotoIdentityResolveHandle.Response.model_validate(answer).did
+    return did
+
+
+def written(answer: Any) -> str:
+    """Read the answer of ``putRecord``: the record's ``at://`` address."""
+    uri: str = models.ComAtprotoRepoPutRecord.Response.model_validate(answer).uri
+    return uri
+
+
+def stored(answer: Any) -> tuple[str, Any]:
+    """Read the answer of ``getRecord``: the record's ``at://`` address and the record."""
+    found = models.ComAtprotoRepoGetRecord.Response.model_validate(answer)
+    return found.uri, found.value
+
+
+def uploaded(answer: Any) -> dict[str, Any]:
+    """Read the answer of ``uploadBlob`` into ``cid``, ``mime`` and ``size``.
+
+    Stored like this because the reference's own JSON has ``$`` names, which databases reserve for themselves.
+    """
+    blob = models.ComAtprotoRepoUploadBlob.Response.model_validate(answer).blob
+    return {"cid": blob.ref.link, "mime": blob.mime_type, "size": blob.size}
+
+
+def json_object(answer: Any) -> dict[str, Any]:
+    """Read an answer of which we need less than its lexicon demands."""
+    if not isinstance(answer, dict):
+        raise ValueError("not a JSON object")
+    return answer
+
+
+def post(content: Content, images: Sequence[Mapping[str, Any]], facets: Sequence[Any]) -> dict[str, Any]:
+    """The record of ``content`` as JSON; ``images`` are the uploads of ``content.media`` in the same order."""
+    record = models.AppBskyFeedPost.Record(
+        text=content.text,
+        created_at=timestamp(content.created_at),
+        facets=list(facets) or None,
+        langs=[content.language] if content.language else None,
+        embed=_images(content.media, images),
+    )
+    dumped: dict[str, Any] = record.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dumped
+
+
+def timestamp(at: datetime) -> str:
+    """``at`` as the lexicon's datetime, to the millisecond, in UTC."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def same_post(record: Any, content: Content) -> bool:
+    """Whether a stored record is ``content``. Mentions may have been resolved differently, so facets are not compared."""
+    return (
+        isinstance(record, models.AppBskyFeedPost.Record)
+        and record.text == content.text
+        and record.created_at == timestamp(content.created_at)
+    )
+
+
+def _images(media: Sequence[Media], uploads: Sequence[Mapping[str, Any]]) -> Any:
+    if not media:
+        return None
+    images = [_image(item, upload) for item, upload in zip(media, uploads, strict=True)]
+    return models.AppBskyEmbedImages.Main(images=images)
+
+
+def _image(media: Media, upload: Mapping[str, Any]) -> Any:
+    known = media.width > 0 and media.height > 0
+    return models.AppBskyEmbedImages.Image(
+        alt=media.alt,
+        image=_blob(upload),
+        aspect_ratio=models.AppBskyEmbedDefs.AspectRatio(width=media.width, height=media.height) if known else None,
+    )
+
+
+def _blob(upload: Mapping[str, Any]) -> Any:
+    link = models.blob_ref.IpldLink(link=upload["cid"])
+    return models.blob_ref.BlobRef(mime_type=upload["mime"], size=upload["size"], ref=link)

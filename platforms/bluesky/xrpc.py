@@ -1,0 +1,62 @@
+"""XRPC over the guarded HTTP client: ``GET`` asks, ``POST`` acts, and one method stands for the one visible mutation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from platforms.bluesky.errors import PLATFORM, refusal, unclear
+from platforms.http import reading, sending
+
+T = TypeVar("T")
+Reader = Callable[[Any], T]
+"""Turns decoded JSON into a value; raises ``ValueError`` if it is not what the lexicon says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Xrpc:
+    """One server, and the token to use there; ``None`` asks as a stranger."""
+
+    http: httpx.AsyncClient
+    server: str
+    token: str | None = field(default=None, repr=False)
+
+    async def query(self, nsid: str, read: Reader[T], **params: str) -> T:
+        """Ask for something. Raises ``Unavailable`` if no clear answer came."""
+        with reading(PLATFORM):
+            answer = await self.http.get(self._url(nsid), params=params, headers=self._headers())
+        return _understood(answer, read, mutation=False)
+
+    async def procedure(self, nsid: str, read: Reader[T], body: bytes = b"", mime: str | None = None) -> T:
+        """Do something that nobody sees and that may be repeated (a sign-in, an upload). Raises like :meth:`query`."""
+        with reading(PLATFORM):
+            answer = await self.http.post(self._url(nsid), content=body, headers=self._headers(mime))
+        return _understood(answer, read, mutation=False)
+
+    async def mutate(self, nsid: str, read: Reader[T], body: bytes) -> T:
+        """Send the visible mutation. Without a clear answer it raises ``Unconfirmed``."""
+        with sending(PLATFORM):
+            answer = await self.http.post(self._url(nsid), content=body, headers=self._headers("application/json"))
+        return _understood(answer, read, mutation=True)
+
+    def _url(self, nsid: str) -> str:
+        return f"{self.server}/xrpc/{nsid}"
+
+    def _headers(self, mime: str | None = None) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if mime:
+            headers["Content-Type"] = mime
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
+
+
+def _understood(answer: httpx.Response, read: Reader[T], *, mutation: bool) -> T:
+    if not answer.is_success:
+        raise refusal(answer, mutation=mutation)
+    try:
+        return read(answer.json())
+    except ValueError:
+        # Without its cause: a validation error quotes what it got, and that may be a token.
+        raise unclear(answer, mutation=mutation) from None

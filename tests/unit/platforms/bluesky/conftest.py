@@ -1,0 +1,63 @@
+"""Alice's account on a fake personal data server, and a checkpoint that survives between attempts."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from platforms.base import Content, Media, Session
+from tests.unit.platforms.bluesky.fake_pds import DID, HANDLE, SERVER, FakePds
+
+DUE = datetime(2026, 9, 20, 8, 15, 0, 123456, tzinfo=UTC)
+
+
+class SavedCheckpoint:
+    """Keeps what is saved and writes every call into the server's journal."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.saved: dict[str, Any] = {}
+        self._journal = journal
+
+    async def save(self, **data: Any) -> None:
+        self.saved |= data
+        self._journal.append("save")
+
+    async def fence(self) -> None:
+        self._journal.append("fence")
+
+
+@pytest.fixture
+def pds() -> FakePds:
+    return FakePds()
+
+
+@pytest.fixture
+async def session(pds: FakePds) -> AsyncIterator[Session]:
+    async with pds.client() as http:
+        yield Session(SERVER, DID, HANDLE, {"access": pds.access, "refresh": pds.refresh}, {}, http)
+
+
+@pytest.fixture
+def checkpoint(pds: FakePds) -> SavedCheckpoint:
+    return SavedCheckpoint(pds.journal)
+
+
+@pytest.fixture
+def picture() -> Callable[..., Media]:
+    def make(name: str = "a", **facts: Any) -> Media:
+        async def read() -> bytes:
+            return f"bytes of {name}".encode()
+
+        known = {"mime": "image/png", "size": 10, "width": 640, "height": 480, "alt": f"Picture {name}"}
+        return Media(id=name, read=read, **known | facts)
+
+    return make
+
+
+@pytest.fixture
+def content() -> Callable[..., Content]:
+    def make(text: str = "Hello", *media: Media, **facts: Any) -> Content:
+        return Content(text, **{"created_at": DUE, "media": media} | facts)
+
+    return make

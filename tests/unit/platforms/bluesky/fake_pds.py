@@ -1,0 +1,131 @@
+"""A personal data server in memory: real state and real answers for the calls that the adapter makes."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from platforms.bluesky import lexicon
+
+DID = "did:plc:alice"
+HANDLE = "alice.test"
+SERVER = "https://pds.test"
+PASSWORD = "abcd-efgh-ijkl-mnop"
+Reply = Callable[[], httpx.Response]
+
+
+def refused(status: int, error: str, message: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
+    return httpx.Response(status, json={"error": error, "message": message}, headers=headers)
+
+
+class FakePds:
+    """``journal`` lists the calls in order; a test's checkpoint writes its fence and saves into the same list."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.blobs: dict[str, tuple[str, bytes]] = {}
+        self.records: dict[str, dict[str, Any]] = {}
+        self.people = {HANDLE: DID, "bob.test": "did:plc:bob"}
+        self.access, self.refresh = "access-1", "refresh-1"
+        self.profile: dict[str, Any] | None = {"displayName": "Alice", "avatar": "https://cdn.test/alice.jpg"}
+        self.described: dict[str, Any] = {"did": "did:web:pds.test", "availableUserDomains": [".test"]}
+        self.pds_endpoint = SERVER
+        self.asked_hosts: list[str] = []
+        self._scripted: dict[str, list[Reply]] = defaultdict(list)
+        self._lost: set[str] = set()
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+
+    def next_reply(self, method: str, reply: Reply) -> None:
+        """Answer the next call of ``method`` with ``reply`` instead; it may raise. Nothing is carried out."""
+        self._scripted[method].append(reply)
+
+    def lose_next_reply(self, method: str) -> None:
+        """Carry out the next call of ``method``, but break the connection instead of answering."""
+        self._lost.add(method)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        method = request.url.path.rsplit(".", 1)[-1]
+        self.journal.append(method)
+        self.asked_hosts.append(request.url.host)
+        if self._scripted[method]:
+            return self._scripted[method].pop(0)()
+        answer: httpx.Response = getattr(self, f"_{method}")(request)
+        if method in self._lost:
+            self._lost.remove(method)
+            raise httpx.ReadTimeout("no answer", request=request)
+        return answer
+
+    def _authorized(self, request: httpx.Request, token: str) -> httpx.Response | None:
+        given = request.headers.get("Authorization", "")
+        if given == f"Bearer {token}":
+            return None
+        if not given:
+            return refused(401, "AuthMissing", "Authentication Required")
+        return refused(400, "ExpiredToken", "Token has expired")
+
+    def _createSession(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        if self.people.get(body["identifier"]) != DID or body["password"] != PASSWORD:
+            return refused(401, "AuthenticationRequired", "Invalid identifier or password")
+        service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": self.pds_endpoint}
+        return httpx.Response(200, json=self._session() | {"didDoc": {"id": DID, "service": [service]}})
+
+    def _refreshSession(self, request: httpx.Request) -> httpx.Response:
+        if refusal := self._authorized(request, self.refresh):
+            return refusal
+        if request.content or "Content-Type" in request.headers:
+            return refused(400, "InvalidRequest", "A request body was provided when none was expected")
+        self.access, self.refresh = self.access + "+", self.refresh + "+"
+        return httpx.Response(200, json=self._session())
+
+    def _session(self) -> dict[str, Any]:
+        return {"accessJwt": self.access, "refreshJwt": self.refresh, "did": DID, "handle": HANDLE}
+
+    def _getProfile(self, request: httpx.Request) -> httpx.Response:
+        if self.profile is None:
+            return refused(502, "UpstreamFailure", "Upstream service unreachable")
+        return httpx.Response(200, json={"did": DID, "handle": HANDLE} | self.profile)
+
+    def _describeServer(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=self.described)
+
+    def _resolveHandle(self, request: httpx.Request) -> httpx.Response:
+        did = self.people.get(request.url.params["handle"])
+        if did is None:
+            return refused(400, "InvalidRequest", "Unable to resolve handle")
+        return httpx.Response(200, json={"did": did})
+
+    def _uploadBlob(self, request: httpx.Request) -> httpx.Response:
+        if refusal := self._authorized(request, self.access):
+            return refusal
+        cid = f"bafkrei{len(self.blobs):052}"
+        mime = request.headers["Content-Type"]
+        self.blobs[cid] = (mime, request.content)
+        blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": len(request.content)}
+        return httpx.Response(200, json={"blob": blob})
+
+    def _putRecord(self, request: httpx.Request) -> httpx.Response:
+        if refusal := self._authorized(request, self.access):
+            return refusal
+        body = json.loads(request.content)
+        assert body["swapRecord"] is None, "only creates"
+        if body["rkey"] in self.records:
+            return refused(400, "InvalidSwap", "Record was at bafyrei")
+        for image in body["record"].get("embed", {}).get("images", []):
+            if image["image"]["ref"]["$link"] not in self.blobs:
+                return refused(400, "BlobNotFound", "Could not find blob")
+        self.records[body["rkey"]] = body["record"]
+        return httpx.Response(200, json=self._address(body["rkey"]))
+
+    def _getRecord(self, request: httpx.Request) -> httpx.Response:
+        rkey = request.url.params["rkey"]
+        if rkey not in self.records:
+            return refused(400, "RecordNotFound", "Could not locate record")
+        return httpx.Response(200, json=self._address(rkey) | {"value": self.records[rkey]})
+
+    def _address(self, rkey: str) -> dict[str, str]:
+        return {"uri": f"at://{DID}/{lexicon.POST}/{rkey}", "cid": "bafyreiabcdefgh"}

@@ -1,0 +1,115 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from platforms.base import Connected
+from platforms.bluesky.connect import AppPassword
+from platforms.errors import RateLimited, Rejected, Unavailable
+from tests.unit.platforms.bluesky.fake_pds import DID, PASSWORD, SERVER, FakePds, refused
+
+
+@pytest.fixture
+async def http(pds: FakePds) -> AsyncIterator[httpx.AsyncClient]:
+    async with pds.client() as client:
+        yield client
+
+
+async def connect(http: httpx.AsyncClient, **answers: str) -> Connected:
+    return await AppPassword().connect(http, {"handle": "alice.test", "password": PASSWORD, "server": SERVER} | answers)
+
+
+async def test_an_app_password_becomes_tokens_and_is_forgotten(http: httpx.AsyncClient) -> None:
+    account = await connect(http)
+    assert (account.server, account.remote_id, account.handle) == (SERVER, DID, "alice.test")
+    assert (account.display_name, account.avatar_url) == ("Alice", "https://cdn.test/alice.jpg")
+    assert account.tokens == {"access": "access-1", "refresh": "refresh-1"}
+    assert "access-1" not in repr(account)
+
+
+async def test_the_account_lives_where_its_did_document_says(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.pds_endpoint = "https://mushroom.host.test/"
+    account = await connect(http)
+    assert account.server == "https://mushroom.host.test"
+    assert pds.asked_hosts == ["pds.test", "mushroom.host.test", "mushroom.host.test"]
+
+
+@pytest.mark.parametrize("typed", ["@alice.test", " Alice.Test ", "\u202aalice.test\u202c"])
+async def test_a_handle_is_taken_as_people_paste_it(http: httpx.AsyncClient, typed: str) -> None:
+    assert (await connect(http, handle=typed)).remote_id == DID
+
+
+@pytest.mark.parametrize("typed", ["pds.test", "https://pds.test/", "https://someone:secret@pds.test/path?query#x", " pds.test "])
+async def test_a_server_is_taken_as_people_type_it(http: httpx.AsyncClient, typed: str) -> None:
+    assert (await connect(http, server=typed)).server == SERVER
+
+
+async def test_without_a_server_it_is_the_default_one(http: httpx.AsyncClient, pds: FakePds) -> None:
+    await connect(http, server="")
+    assert pds.asked_hosts[0] == "bsky.social"
+
+
+@pytest.mark.parametrize("typed", ["ftp://pds.test", "https://", "two words", "https://pds.test:port"])
+async def test_what_is_no_server_is_refused_without_asking(http: httpx.AsyncClient, pds: FakePds, typed: str) -> None:
+    with pytest.raises(Rejected):
+        await connect(http, server=typed)
+    assert pds.journal == []
+
+
+async def test_a_wrong_password_is_said_in_a_sentence(http: httpx.AsyncClient) -> None:
+    with pytest.raises(Rejected, match="Handle and app password do not match") as caught:
+        await connect(http, password="wrong")
+    assert "wrong" not in str(caught.value)
+
+
+async def test_a_second_factor_leads_to_an_app_password(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.next_reply("createSession", lambda: refused(401, "AuthFactorTokenRequired"))
+    with pytest.raises(Rejected, match="Use an app password"):
+        await connect(http)
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(404, html="?"), httpx.Response(200, html="?"), httpx.Response(301)])
+async def test_another_kind_of_server_is_recognised(http: httpx.AsyncClient, pds: FakePds, answer: httpx.Response) -> None:
+    pds.next_reply("createSession", lambda: answer)
+    with pytest.raises(Rejected, match="not the address of a Bluesky server"):
+        await connect(http)
+
+
+async def test_a_server_in_trouble_is_worth_another_try(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.next_reply("createSession", lambda: httpx.Response(503, html="?"))
+    with pytest.raises(Unavailable):
+        await connect(http)
+
+
+async def test_too_many_sign_ins_are_told_as_such(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.next_reply("createSession", lambda: refused(429, "RateLimitExceeded"))
+    with pytest.raises(RateLimited):
+        await connect(http)
+
+
+async def test_without_an_appview_the_handle_is_the_name(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.profile = None
+    account = await connect(http)
+    assert (account.display_name, account.avatar_url) == ("alice.test", None)
+
+
+async def test_a_profile_cannot_bring_a_script(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.profile = {"avatar": "javascript:alert(1)"}
+    assert (await connect(http)).avatar_url is None
+
+
+@pytest.mark.parametrize(
+    ("described", "limits"),
+    [
+        ({}, {}),
+        ({"blobUploadLimit": 5_000_000}, {"blob_bytes": 5_000_000}),
+        ({"carillon": {"web": "http://localhost:8000/sandbox/"}}, {"web": "http://localhost:8000/sandbox"}),
+        ({"carillon": {"web": "javascript:alert(1)"}}, {}),
+        ({"carillon": "?", "blobUploadLimit": "?"}, {}),
+    ],
+)
+async def test_what_is_kept_of_the_servers_description(
+    http: httpx.AsyncClient, pds: FakePds, described: dict[str, object], limits: dict[str, object]
+) -> None:
+    pds.described |= described
+    assert (await connect(http)).limits == limits

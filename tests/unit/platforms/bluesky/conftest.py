@@ -1,30 +1,12 @@
-"""Alice's account on a fake personal data server, and a checkpoint that survives between attempts."""
+"""Alice's account on a fake personal data server, and what she wants to publish."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from platforms.base import Content, Media, Session
-from tests.unit.platforms.bluesky.fake_pds import DID, HANDLE, SERVER, FakePds
-
-DUE = datetime(2026, 9, 20, 8, 15, 0, 123456, tzinfo=UTC)
-
-
-class SavedCheckpoint:
-    """Keeps what is saved and writes every call into the server's journal."""
-
-    def __init__(self, journal: list[str]) -> None:
-        self.saved: dict[str, Any] = {}
-        self._journal = journal
-
-    async def save(self, **data: Any) -> None:
-        self.saved |= data
-        self._journal.append("save")
-
-    async def fence(self) -> None:
-        self._journal.append("fence")
+from tests.unit.platforms.bluesky.fake_pds import DID, DUE, HANDLE, SERVER, FakePds, SavedCheckpoint
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""A personal data server in memory: real state and real answers for the calls that the adapter makes."""
+"""A personal data server in memory, with state and a real one's answers, and a checkpoint that outlives an attempt."""
 
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from platforms.bluesky import lexicon
 DID = "did:plc:alice"
 HANDLE = "alice.test"
 SERVER = "https://pds.test"
+DUE = datetime(2026, 9, 20, 8, 15, 0, 123456, tzinfo=UTC)
 PASSWORD = "abcd-efgh-ijkl-mnop"
 Reply = Callable[[], httpx.Response]
 
@@ -129,3 +131,18 @@ class FakePds:
 
     def _address(self, rkey: str) -> dict[str, str]:
         return {"uri": f"at://{DID}/{lexicon.POST}/{rkey}", "cid": "bafyreiabcdefgh"}
+
+
+class SavedCheckpoint:
+    """Keeps what is saved and writes every call into the server's journal."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.saved: dict[str, Any] = {}
+        self._journal = journal
+
+    async def save(self, **data: Any) -> None:
+        self.saved |= data
+        self._journal.append("save")
+
+    async def fence(self) -> None:
+        self._journal.append("fence")

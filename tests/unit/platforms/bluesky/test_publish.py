@@ -19,8 +19,7 @@ from platforms.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from tests.unit.platforms.bluesky.conftest import DUE, SavedCheckpoint
-from tests.unit.platforms.bluesky.fake_pds import DID, FakePds, refused
+from tests.unit.platforms.bluesky.fake_pds import DID, DUE, FakePds, SavedCheckpoint, refused
 
 KEY = "delivery-1"
 Make = Callable[..., Content]

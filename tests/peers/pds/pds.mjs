@@ -1,0 +1,28 @@
+// A real Bluesky personal data server and its PLC directory, on loopback only, on ports of their own choice.
+//
+// Prints one line of JSON when both are ready: {"pds": url, "plc": url, "did": "did of the server"}. Everything it stores
+// lies in a temporary folder and in memory; SIGTERM ends it.
+
+import net from 'node:net'
+import { TestNetworkNoAppView } from '@atproto/dev-env'
+
+listenOnLoopbackOnly()
+const network = await TestNetworkNoAppView.create({ plc: {}, pds: { hostname: 'localhost' } })
+process.once('SIGTERM', stop)
+process.once('SIGINT', stop)
+console.log(JSON.stringify({ pds: network.pds.url, plc: network.plc.url, did: network.pds.ctx.cfg.service.did }))
+
+// The development network would listen on every interface, because it passes no host.
+function listenOnLoopbackOnly() {
+  const { listen } = net.Server.prototype
+  net.Server.prototype.listen = function (where, ...rest) {
+    const options = typeof where === 'object' ? where : { port: where }
+    const callbacks = rest.filter((argument) => typeof argument === 'function')
+    return listen.call(this, { ...options, host: '127.0.0.1' }, ...callbacks)
+  }
+}
+
+async function stop() {
+  await network.close()
+  process.exit(0)
+}

@@ -130,10 +130,8 @@ def _attachments(status: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def _says(session: Session, status: dict[str, Any], content: Content) -> bool:
-    wanted = _words(content.options.get("warning", ""), content.text)
-    if wanted == _words(*await _source(session, status)):
-        return True
-    return bool(status.get("edited_at")) and wanted == _words(*await _first_version(session, status))
+    said = await (_first_version if status.get("edited_at") else _source)(session, status)
+    return _words(*said) == _words(content.options.get("warning", ""), content.text)
 
 
 def _words(warning: str, text: str) -> str:
@@ -154,6 +152,8 @@ async def _source(session: Session, status: dict[str, Any]) -> tuple[str, str]:
 
 async def _first_version(session: Session, status: dict[str, Any]) -> tuple[str, str]:
     """Warning and text before somebody edited the status on the server."""
-    versions = json_objects(await read(session, f"/api/v1/statuses/{remote_id(status)}/history"))
-    first = versions[0] if versions else {}
-    return text_of(first, "spoiler_text"), plain(text_of(first, "content"))
+    response = await read(session, f"/api/v1/statuses/{remote_id(status)}/history")
+    versions = json_objects(response)
+    if not versions:
+        raise odd_reply(response)
+    return text_of(versions[0], "spoiler_text"), plain(text_of(versions[0], "content"))

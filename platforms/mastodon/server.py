@@ -1,6 +1,7 @@
 """Which server a person means: a name, an address or a full handle, brought to one form."""
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -10,6 +11,8 @@ from platforms.http import is_public
 from platforms.mastodon.errors import NAME
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+"""A host name as it goes over the wire; other scripts have become ASCII by then."""
 
 
 def origin(typed: str) -> str:
@@ -39,6 +42,8 @@ def _origin(parts: SplitResult) -> str:
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         raise ValueError("no address of a server")
     host = httpx.URL(f"https://{parts.hostname}").raw_host.decode()
+    if not HOST.fullmatch(host):
+        raise ValueError("no host name")
     if parts.scheme == "http" and not _is_local(host):
         raise ContentRejected(NAME, "not_encrypted", "Use https:// for this server, so that nobody can read our access.")
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"

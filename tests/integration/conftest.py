@@ -13,21 +13,33 @@ from uuid import uuid4
 import boto3
 import pika
 import pytest
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, monitoring
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.uri_parser import parse_uri
 
+from app.courier import lane
+from platforms import REGISTRY
 from tests.conftest import leave_out, note_left_out
+from tests.integration.spoken import PROVED, Listener
 from tests.servers import embedded, mongodb, rabbitmq, s3
 from tests.servers.process import Server
-
-QUEUES = ("default",)
-"""The queues our actors declare; Dramatiq adds .DQ (delayed) and .XQ (dead letters) to each."""
 
 NO_MONGODB = None if os.environ.get("CARILLON_MONGODB_URL") else mongodb.missing()
 ENGINES = ["embedded"] if NO_MONGODB else ["embedded", "mongodb"]
 
 Start = Callable[[Path], Server]
+
+
+LISTENER = Listener()
+monitoring.register(LISTENER)
+
+
+@pytest.fixture(autouse=True)
+def _only_proved_operators() -> Iterator[None]:
+    """A query that no engine test proves could be wrong on one engine without an error."""
+    LISTENER.heard.clear()
+    yield
+    assert LISTENER.heard <= PROVED, f"test_engines.py does not prove {sorted(LISTENER.heard - PROVED)}"
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -89,9 +101,9 @@ def amqp_url(rabbitmq_url: str) -> Iterator[str]:
     yield rabbitmq_url
     with closing(pika.BlockingConnection(pika.URLParameters(rabbitmq_url))) as connection:
         channel = connection.channel()
-        for queue in QUEUES:
-            for suffix in ("", ".DQ", ".XQ"):
-                channel.queue_delete(queue + suffix)
+        for platform in REGISTRY:
+            for suffix in ("", ".DQ", ".XQ"):  # Dramatiq's queues for what is delayed, and for dead letters
+                channel.queue_delete(lane(platform) + suffix)
 
 
 @pytest.fixture(scope="session")

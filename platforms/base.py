@@ -223,7 +223,11 @@ class Adapter(Protocol):
     """The brand colour as ``#rrggbb``, for the badge."""
     capabilities: Capabilities
     """The network's defaults, before an account's own limits."""
-    connector: "Connector"
+
+    @property
+    def connector(self) -> "Connector":
+        """How an account is connected: a :class:`PasswordConnector` or an :class:`OAuthConnector`."""
+        ...
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
         """The capabilities of one account: the defaults, narrowed or widened by what ``limits`` returned. Pure."""

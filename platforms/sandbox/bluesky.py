@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from litestar import Response, Router, get, post
+from litestar.params import FromPath
 
 from platforms.sandbox.bluesky_rules import (
     COLLECTION,
@@ -26,7 +27,7 @@ from platforms.sandbox.bluesky_sessions import (
     resolve_handle,
     viewer,
 )
-from platforms.sandbox.context import DOMAIN, Sandbox, sniff, timestamp
+from platforms.sandbox.context import DOMAIN, Given, Sandbox, sniff, timestamp
 from platforms.sandbox.values import Account, Post
 
 BLOB_LIMIT = 5 * 1024 * 1024
@@ -37,7 +38,7 @@ BLOB_LIMIT = 5 * 1024 * 1024
 
 
 @post("/com.atproto.repo.uploadBlob", status_code=200)
-async def upload_blob(request: Call, sandbox: Sandbox) -> Json:
+async def upload_blob(request: Call, sandbox: Given) -> Json:
     """Keep a file; its type is what the bytes say, not what the header says."""
     account, _ = viewer(request, sandbox)
     data = await request.body()
@@ -49,7 +50,7 @@ async def upload_blob(request: Call, sandbox: Sandbox) -> Json:
 
 
 @post("/com.atproto.repo.createRecord", status_code=200)
-async def create_record(request: Call, sandbox: Sandbox) -> Json:
+async def create_record(request: Call, sandbox: Given) -> Json:
     """Write a new record. The same key a second time is a 500, as on the real PDS, and changes nothing."""
     account, sent = await _writer(request, sandbox)
     rkey = check_rkey(sent.get("rkey", tid()))
@@ -60,7 +61,7 @@ async def create_record(request: Call, sandbox: Sandbox) -> Json:
 
 
 @post("/com.atproto.repo.putRecord", status_code=200)
-async def put_record(request: Call, sandbox: Sandbox) -> Json:
+async def put_record(request: Call, sandbox: Given) -> Json:
     """Write a record at a key; ``swapRecord: null`` means *only if there is none yet*."""
     account, sent = await _writer(request, sandbox)
     rkey = check_rkey(sent.get("rkey"))
@@ -102,7 +103,7 @@ def _written(post: Post, cid: str, *, changed: bool) -> Json:
 
 
 @post("/com.atproto.repo.deleteRecord", status_code=200)
-async def delete_record(request: Call, sandbox: Sandbox) -> Json:
+async def delete_record(request: Call, sandbox: Given) -> Json:
     """Remove a record; one that is not there is removed already."""
     account, sent = await _repo(request, sandbox)
     existing = sandbox.store.post("bluesky", _uri(account, str(sent.get("rkey"))))
@@ -113,7 +114,7 @@ async def delete_record(request: Call, sandbox: Sandbox) -> Json:
 
 
 @get("/com.atproto.repo.getRecord")
-async def get_record(request: Call, sandbox: Sandbox) -> Json:
+async def get_record(request: Call, sandbox: Given) -> Json:
     """One record; needs no sign-in."""
     asked = request.query_params
     account = _repository(sandbox, asked.get("repo", ""))
@@ -125,7 +126,7 @@ async def get_record(request: Call, sandbox: Sandbox) -> Json:
 
 
 @get("/com.atproto.repo.listRecords")
-async def list_records(request: Call, sandbox: Sandbox) -> Json:
+async def list_records(request: Call, sandbox: Given) -> Json:
     """The account's posts, the newest first; needs no sign-in."""
     account = _repository(sandbox, request.query_params.get("repo", ""))
     limit = min(int(request.query_params.get("limit", "50")), 100)
@@ -174,7 +175,7 @@ def _repository(sandbox: Sandbox, repo: str) -> Account:
 
 
 @get("/app.bsky.actor.getProfile")
-async def get_profile(request: Call, sandbox: Sandbox) -> Json:
+async def get_profile(request: Call, sandbox: Given) -> Json:
     """An account's public profile."""
     account = sandbox.store.account("bluesky", request.query_params.get("actor", ""))
     if account is None:
@@ -183,7 +184,7 @@ async def get_profile(request: Call, sandbox: Sandbox) -> Json:
 
 
 @get("/app.bsky.feed.getPosts")
-async def get_posts(request: Call, sandbox: Sandbox) -> Json:
+async def get_posts(request: Call, sandbox: Given) -> Json:
     """Up to 25 posts with their counts, which are all 0 here: nobody else lives on the sandbox."""
     wanted = request.query_params.getall("uris", [])[:25]
     found = [sandbox.store.post("bluesky", uri) for uri in wanted]
@@ -204,13 +205,13 @@ def _profile(request: Call, sandbox: Sandbox, account: Account) -> Json:
 
 
 @get("/{method:str}")
-async def unknown_query(method: str) -> None:
+async def unknown_query(method: FromPath[str]) -> None:
     """A query the sandbox does not know."""
     raise XrpcError("MethodNotImplemented", f"The sandbox does not know {method}", 501)
 
 
 @post("/{method:str}")
-async def unknown_procedure(method: str) -> None:
+async def unknown_procedure(method: FromPath[str]) -> None:
     """A procedure the sandbox does not know."""
     raise XrpcError("MethodNotImplemented", f"The sandbox does not know {method}", 501)
 

@@ -6,7 +6,7 @@ from litestar import Request, get, post
 from litestar.exceptions import SerializationException
 
 from platforms.sandbox.bluesky_rules import XrpcError, did
-from platforms.sandbox.context import DOMAIN, PASSWORD, Sandbox
+from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
 from platforms.sandbox.values import Account
 
 ACCESS_LASTS = 2 * 3600.0
@@ -19,7 +19,7 @@ Call = Request[Any, Any, Any]
 
 
 @get("/com.atproto.server.describeServer")
-async def describe_server(request: Call, sandbox: Sandbox) -> Json:
+async def describe_server(request: Call, sandbox: Given) -> Json:
     """What this PDS is; ``carillon.web`` says where its posts can be looked at."""
     return {
         "did": f"did:web:{request.url.hostname}",
@@ -30,7 +30,7 @@ async def describe_server(request: Call, sandbox: Sandbox) -> Json:
 
 
 @post("/com.atproto.server.createSession", status_code=200)
-async def create_session(request: Call, sandbox: Sandbox) -> Json:
+async def create_session(request: Call, sandbox: Given) -> Json:
     """Sign in. A new handle under our domain comes into being with the sandbox's password."""
     sent = await read_json(request)
     handle, password = str(sent.get("identifier", "")).lstrip("@"), sent.get("password")
@@ -44,7 +44,7 @@ async def create_session(request: Call, sandbox: Sandbox) -> Json:
 
 
 @post("/com.atproto.server.refreshSession", status_code=200)
-async def refresh_session(request: Call, sandbox: Sandbox) -> Json:
+async def refresh_session(request: Call, sandbox: Given) -> Json:
     """Rotate. The used token stays good for the grace time and then yields the same successor again."""
     account, bearer = viewer(request, sandbox, "refresh")
     used = sandbox.store.token("bluesky", "refresh", bearer)
@@ -57,14 +57,14 @@ async def refresh_session(request: Call, sandbox: Sandbox) -> Json:
 
 
 @get("/com.atproto.server.getSession")
-async def get_session(request: Call, sandbox: Sandbox) -> Json:
+async def get_session(request: Call, sandbox: Given) -> Json:
     """Who the access token belongs to."""
     account, _ = viewer(request, sandbox)
     return _identity(request, sandbox, account)
 
 
 @get("/com.atproto.identity.resolveHandle")
-async def resolve_handle(request: Call, sandbox: Sandbox) -> Json:
+async def resolve_handle(request: Call, sandbox: Given) -> Json:
     """A handle's DID."""
     account = sandbox.store.account("bluesky", request.query_params.get("handle", ""))
     if account is None:

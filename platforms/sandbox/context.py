@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 
 from platforms.sandbox.faults import Faults
 from platforms.sandbox.store import Store
@@ -40,6 +41,10 @@ class Sandbox:
         account = self.store.account(post.platform, post.account)
         assert account  # noqa: S101 -- accounts are never deleted
         return account
+
+
+Given = NamedDependency[Sandbox]
+"""The type of a handler's ``sandbox`` argument."""
 
 
 def timestamp(seconds: float) -> str:

@@ -7,7 +7,7 @@ from litestar import Request, Router, delete, get, post
 from litestar.exceptions import ClientException
 
 from platforms.sandbox import bluesky_sessions, mastodon_oauth
-from platforms.sandbox.context import DOMAIN, PASSWORD, Sandbox
+from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
 from platforms.sandbox.faults import Fault, Kind, On
 from platforms.sandbox.values import Account, Post
 
@@ -18,7 +18,7 @@ Call = Request[Any, Any, Any]
 
 
 @get("/posts")
-async def posts(request: Call, sandbox: Sandbox) -> list[Json]:
+async def posts(request: Call, sandbox: Given) -> list[Json]:
     """Every post that was ever accepted, in order, deleted ones too."""
     return [_judged(request, sandbox, found) for found in sandbox.store.posts()]
 
@@ -33,7 +33,7 @@ def _judged(request: Call, sandbox: Sandbox, found: Post) -> Json:
 
 
 @get("/requests")
-async def requests(sandbox: Sandbox) -> Json:
+async def requests(sandbox: Given) -> Json:
     """``counters`` per network and purpose; ``first``: when a text was first sent, its answer, and how often it was sent.
 
     ``status`` is that of the last answer to the first request; ``null`` if it was never answered.
@@ -47,26 +47,26 @@ async def requests(sandbox: Sandbox) -> Json:
 
 
 @get("/faults")
-async def list_faults(sandbox: Sandbox) -> list[Json]:
+async def list_faults(sandbox: Given) -> list[Json]:
     """The faults that are switched on; ``times`` counts down to 0, ``hits`` up."""
     return [asdict(fault) for fault in sandbox.faults]
 
 
 @post("/faults")
-async def add_fault(request: Call, sandbox: Sandbox) -> Json:
+async def add_fault(request: Call, sandbox: Given) -> Json:
     """Switch a fault on: ``platform``, ``kind``, and perhaps ``on``, ``seconds`` or ``ms``, ``times``."""
     return asdict(switch_on(sandbox, await request.json()))
 
 
 @delete("/faults", status_code=200)
-async def clear_faults(sandbox: Sandbox) -> list[Json]:
+async def clear_faults(sandbox: Given) -> list[Json]:
     """Switch all faults off."""
     sandbox.faults.clear()
     return []
 
 
 @post("/accounts")
-async def add_account(request: Call, sandbox: Sandbox) -> Json:
+async def add_account(request: Call, sandbox: Given) -> Json:
     """Another user on ``platform``; a bare name gets the sandbox's domain where handles have one."""
     sent = await request.json()
     account = new_account(sandbox, sent["platform"], sent["handle"], sent.get("password", PASSWORD))
@@ -74,7 +74,7 @@ async def add_account(request: Call, sandbox: Sandbox) -> Json:
 
 
 @post("/reset", status_code=200)
-async def reset(sandbox: Sandbox) -> Json:
+async def reset(sandbox: Given) -> Json:
     """Forget posts, files, the request log and faults. Accounts stay connected."""
     sandbox.store.clear()
     sandbox.faults.clear()

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from litestar import Response, Router, delete, get, post
 from litestar.datastructures import UploadFile
+from litestar.params import FromPath
 
-from platforms.sandbox.context import Sandbox, sniff, timestamp
+from platforms.sandbox.context import DOMAIN, Given, Sandbox, sniff, timestamp
 from platforms.sandbox.mastodon_oauth import (
     Call,
     Json,
@@ -39,17 +40,15 @@ KEY_LASTS = 3600.0
 
 
 @get("/api/v2/instance")
-async def instance(request: Call, sandbox: Sandbox) -> Json:
+async def instance(sandbox: Given) -> Json:
     """What this server is and allows."""
-    domain = str(request.url.hostname)
-    return {"domain": domain, "title": "Sandbox", "version": VERSION, "configuration": _configuration(sandbox)}
+    return {"domain": DOMAIN.lstrip("."), "title": "Sandbox", "version": VERSION, "configuration": _configuration(sandbox)}
 
 
 @get("/api/v1/instance")
-async def instance_v1(request: Call, sandbox: Sandbox) -> Json:
+async def instance_v1(sandbox: Given) -> Json:
     """The same for older clients."""
-    uri = str(request.url.hostname)
-    return {"uri": uri, "title": "Sandbox", "version": VERSION, "configuration": _configuration(sandbox)}
+    return {"uri": DOMAIN.lstrip("."), "title": "Sandbox", "version": VERSION, "configuration": _configuration(sandbox)}
 
 
 def _configuration(sandbox: Sandbox) -> Json:
@@ -69,7 +68,7 @@ def _configuration(sandbox: Sandbox) -> Json:
 
 
 @get("/api/v1/accounts/verify_credentials")
-async def verify_credentials(request: Call, sandbox: Sandbox) -> Json:
+async def verify_credentials(request: Call, sandbox: Given) -> Json:
     """Who the token belongs to."""
     account, _ = viewer(request, sandbox, "read:accounts")
     source = {"privacy": "public", "sensitive": False, "language": None}
@@ -93,7 +92,7 @@ def _account(request: Call, sandbox: Sandbox, account: Account) -> Json:
 
 
 @post("/api/v2/media", status_code=200)
-async def upload_media(request: Call, sandbox: Sandbox) -> Response[Json]:
+async def upload_media(request: Call, sandbox: Given) -> Response[Json]:
     """Keep a file: 200 when it is ready, 202 while it is being processed."""
     account, _ = viewer(request, sandbox, "write:media")
     sent = await read_body(request)
@@ -109,7 +108,7 @@ async def upload_media(request: Call, sandbox: Sandbox) -> Response[Json]:
 
 
 @get("/api/v1/media/{media_id:str}")
-async def show_media(request: Call, sandbox: Sandbox, media_id: str) -> Response[Json]:
+async def show_media(request: Call, sandbox: Given, media_id: FromPath[str]) -> Response[Json]:
     """An upload that is not attached yet: 206 while it is being processed."""
     account, _ = viewer(request, sandbox, "write:media")
     upload = sandbox.store.upload(media_id)
@@ -131,7 +130,7 @@ def _media(request: Call, sandbox: Sandbox, upload: Upload) -> Json:
 
 
 @post("/api/v1/statuses", status_code=200)
-async def publish(request: Call, sandbox: Sandbox) -> Json:
+async def publish(request: Call, sandbox: Given) -> Json:
     """Publish, once per Idempotency-Key: a repetition answers with the first status, whatever it carries itself."""
     account, bearer = viewer(request, sandbox, "write:statuses")
     sent = await read_body(request)
@@ -176,20 +175,20 @@ def _attachable(sandbox: Sandbox, account: Account, ids: list[str]) -> list[Uplo
 
 
 @get("/api/v1/statuses/{status_id:str}")
-async def show_status(request: Call, sandbox: Sandbox, status_id: str) -> Json:
+async def show_status(request: Call, sandbox: Given, status_id: FromPath[str]) -> Json:
     """One status."""
     return _status(request, sandbox, _visible(sandbox, status_id))
 
 
 @get("/api/v1/statuses/{status_id:str}/source")
-async def show_source(request: Call, sandbox: Sandbox, status_id: str) -> Json:
+async def show_source(request: Call, sandbox: Given, status_id: FromPath[str]) -> Json:
     """The plain text a status was made from; for its author."""
     found = _own(request, sandbox, status_id, "read:statuses")
     return {"id": found.id, "text": found.text, "spoiler_text": found.body["spoiler_text"]}
 
 
 @delete("/api/v1/statuses/{status_id:str}", status_code=200)
-async def delete_status(request: Call, sandbox: Sandbox, status_id: str) -> Json:
+async def delete_status(request: Call, sandbox: Given, status_id: FromPath[str]) -> Json:
     """Delete; the answer holds the text for a new draft."""
     found = _own(request, sandbox, status_id, "write:statuses")
     sandbox.store.delete_post(found)
@@ -197,7 +196,7 @@ async def delete_status(request: Call, sandbox: Sandbox, status_id: str) -> Json
 
 
 @get("/api/v1/accounts/{account_id:str}/statuses")
-async def account_statuses(request: Call, sandbox: Sandbox, account_id: str) -> list[Json]:
+async def account_statuses(request: Call, sandbox: Given, account_id: FromPath[str]) -> list[Json]:
     """The account's statuses, the newest first; at most 40, and only those before ``max_id`` if it is given."""
     viewer(request, sandbox, "read:statuses")
     limit = min(int(request.query_params.get("limit", "20")), 40)

@@ -12,7 +12,7 @@ from litestar import Request, Response, get, post
 from litestar.exceptions import SerializationException
 from litestar.response import Redirect
 
-from platforms.sandbox.context import PASSWORD, Sandbox
+from platforms.sandbox.context import PASSWORD, Given, Sandbox
 from platforms.sandbox.mastodon_rules import ApiError
 from platforms.sandbox.templating import page
 from platforms.sandbox.values import Account, Token
@@ -26,7 +26,7 @@ Call = Request[Any, Any, Any]
 
 
 @post("/api/v1/apps", status_code=200)
-async def register_app(request: Call, sandbox: Sandbox) -> Json:
+async def register_app(request: Call, sandbox: Given) -> Json:
     """Register a client; every registration gets its own id and secret."""
     sent = await read_body(request)
     uris = sent.get("redirect_uris") or ""
@@ -47,14 +47,14 @@ async def register_app(request: Call, sandbox: Sandbox) -> Json:
 
 
 @get("/oauth/authorize")
-async def consent_page(request: Call, sandbox: Sandbox) -> Response[str]:
+async def consent_page(request: Call, sandbox: Given) -> Response[str]:
     """Ask the person; a request that no registered app could have made is refused here."""
     asked = dict(request.query_params)
     return page(sandbox, "consent.html", asked=asked, app=_asking_app(sandbox, asked))
 
 
 @post("/oauth/authorize", status_code=302)
-async def allow(request: Call, sandbox: Sandbox) -> Redirect:
+async def allow(request: Call, sandbox: Given) -> Redirect:
     """The person pressed *Allow*: back to the app with a code. A new username comes into being."""
     asked = await read_body(request)
     _asking_app(sandbox, asked)
@@ -78,7 +78,7 @@ def _asking_app(sandbox: Sandbox, asked: Mapping[str, Any]) -> Json:
 
 
 @post("/oauth/token", status_code=200)
-async def token(request: Call, sandbox: Sandbox) -> Json:
+async def token(request: Call, sandbox: Given) -> Json:
     """Exchange a code, once. The same app and person get the same token as before (Doorkeeper's reuse_access_token)."""
     sent = await read_body(request)
     if sent.get("grant_type") != "authorization_code":
@@ -110,7 +110,7 @@ def _access_token(sandbox: Sandbox, account: str, client_id: str, app: str, scop
 
 
 @post("/oauth/revoke", status_code=200)
-async def revoke(request: Call, sandbox: Sandbox) -> Json:
+async def revoke(request: Call, sandbox: Given) -> Json:
     """Withdraw a token; an unknown one is withdrawn already."""
     sent = await read_body(request)
     _client(sandbox, sent, ApiError(403, "unauthorized_client", "You are not authorized to revoke this token"))

@@ -9,10 +9,11 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from platforms.sandbox.bluesky_rules import images_of
-from platforms.sandbox.context import DOMAIN, PASSWORD, Sandbox
+from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
 from platforms.sandbox.faults import EXPLAINED, On
 from platforms.sandbox.judge import PLATFORMS, switch_on
 from platforms.sandbox.richtext import Piece, from_facets, from_plain
@@ -96,7 +97,7 @@ def _timeline(sandbox: Sandbox, platform: str, account: str | None = None) -> li
 
 
 @get("/")
-async def overview(request: Call, sandbox: Sandbox) -> Response[str]:
+async def overview(request: Call, sandbox: Given) -> Response[str]:
     """Both timelines side by side, how to connect, and the faults."""
     return page(
         sandbox,
@@ -114,7 +115,7 @@ async def overview(request: Call, sandbox: Sandbox) -> Response[str]:
 
 
 @post("/faults", status_code=303)
-async def add_fault(request: Call, sandbox: Sandbox) -> Redirect:
+async def add_fault(request: Call, sandbox: Given) -> Redirect:
     """The form of the faults panel."""
     form = await request.form()
     switch_on(sandbox, dict(form.items()))
@@ -122,20 +123,20 @@ async def add_fault(request: Call, sandbox: Sandbox) -> Redirect:
 
 
 @post("/faults/clear", status_code=303)
-async def clear_faults(sandbox: Sandbox) -> Redirect:
+async def clear_faults(sandbox: Given) -> Redirect:
     """The panel's *Switch all off*."""
     sandbox.faults.clear()
     return Redirect(f"{sandbox.base_path}/#faults", status_code=303)
 
 
 @get(["/bluesky/profile/{actor:str}", "/bluesky"])
-async def bluesky_profile(sandbox: Sandbox, actor: str = "you" + DOMAIN) -> Response[str]:
+async def bluesky_profile(sandbox: Given, actor: FromPath[str] = "you" + DOMAIN) -> Response[str]:
     """One account's posts on the emulated Bluesky."""
     return _account_page(sandbox, sandbox.store.account("bluesky", actor))
 
 
 @get("/bluesky/profile/{actor:str}/post/{rkey:str}")
-async def bluesky_post(sandbox: Sandbox, actor: str, rkey: str) -> Response[str]:
+async def bluesky_post(sandbox: Given, actor: FromPath[str], rkey: FromPath[str]) -> Response[str]:
     """One post on the emulated Bluesky."""
     account = sandbox.store.account("bluesky", actor)
     found = sandbox.store.post("bluesky", f"at://{account.id}/app.bsky.feed.post/{rkey}") if account else None
@@ -143,13 +144,13 @@ async def bluesky_post(sandbox: Sandbox, actor: str, rkey: str) -> Response[str]
 
 
 @get(["/mastodon/{name:str}", "/mastodon"])
-async def mastodon_profile(sandbox: Sandbox, name: str = "@you") -> Response[str]:
+async def mastodon_profile(sandbox: Given, name: FromPath[str] = "@you") -> Response[str]:
     """One account's posts on the emulated Mastodon."""
     return _account_page(sandbox, sandbox.store.account("mastodon", name.removeprefix("@")))
 
 
 @get("/mastodon/{name:str}/{status_id:str}")
-async def mastodon_post(sandbox: Sandbox, name: str, status_id: str) -> Response[str]:
+async def mastodon_post(sandbox: Given, name: FromPath[str], status_id: FromPath[str]) -> Response[str]:
     """One post on the emulated Mastodon."""
     found = sandbox.store.post("mastodon", status_id)
     by_name = found if found and f"@{sandbox.author(found).handle}" == name else None
@@ -175,7 +176,7 @@ def _missing(sandbox: Sandbox, message: str) -> Response[str]:
 
 
 @get("/media/{cid:str}")
-async def media(sandbox: Sandbox, cid: str) -> Response[bytes]:
+async def media(sandbox: Given, cid: FromPath[str]) -> Response[bytes]:
     """An uploaded file; only what was recognised as an image is named as one."""
     blob = sandbox.store.blob(cid)
     if blob is None:
@@ -185,7 +186,7 @@ async def media(sandbox: Sandbox, cid: str) -> Response[bytes]:
 
 
 @get("/avatar/{name:str}")
-async def avatar(name: str) -> Response[bytes]:
+async def avatar(name: FromPath[str]) -> Response[bytes]:
     """A coloured square with the name's first letter."""
     name = name.removesuffix(".svg").removesuffix(DOMAIN)
     hue = sha256(name.encode()).digest()[0] * 360 // 256

@@ -1,0 +1,92 @@
+"""What a contract test holds in its hands: an account, the judge, and a checkpoint that keeps a diary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from PIL import Image
+
+from platforms.base import Adapter, Content, Media, Outcome, SentAttempt, Session
+
+LONG_AGO = timedelta(minutes=10)
+"""Longer than any network needs to finish what it was sent."""
+
+
+@dataclass
+class Diary:
+    """A checkpoint. ``entries`` holds ``"fence"``, ``"save"`` and every request's ``"METHOD path"``, in order."""
+
+    saved: dict[str, Any] = field(default_factory=dict)
+    entries: list[str] = field(default_factory=list)
+
+    async def save(self, **data: Any) -> None:
+        self.saved |= data
+        self.entries.append("save")
+
+    async def fence(self) -> None:
+        self.entries.append("fence")
+
+    async def note(self, request: httpx.Request) -> None:
+        self.entries.append(f"{request.method} {request.url.path}")
+
+
+@dataclass
+class Judge:
+    """What the sandbox really accepted. ``http`` speaks to its judge API, without any adapter."""
+
+    http: httpx.AsyncClient
+
+    async def posts(self) -> list[dict[str, Any]]:
+        return (await self.http.get("/posts")).json()
+
+    async def counted(self, platform: str) -> dict[str, int]:
+        return (await self.http.get("/requests")).json()["counters"][platform]
+
+    async def sent(self, text: str) -> dict[str, Any]:
+        first = (await self.http.get("/requests")).json()["first"]
+        return next(entry for entry in first if entry["text"] == text)
+
+    async def fault(self, platform: str, kind: str, **more: Any) -> None:
+        answer = await self.http.post("/faults", json={"platform": platform, "kind": kind, **more})
+        answer.raise_for_status()
+
+
+@dataclass
+class Bench:
+    """One adapter with a connected account on the sandbox."""
+
+    adapter: Adapter
+    session: Session
+    judge: Judge
+    diary: Diary = field(default_factory=Diary)
+
+    async def publish(self, content: Content, *, key: str = "key-1") -> Outcome:
+        return await self.adapter.publish(self.session, content, key=key, checkpoint=self.diary)
+
+    async def fault(self, kind: str, **more: Any) -> None:
+        await self.judge.fault(self.adapter.name, kind, **more)
+
+    def attempt(self, content: Content, *, key: str = "key-1") -> SentAttempt:
+        """The attempt just made, as it is asked about ten minutes later."""
+        return SentAttempt(key, content, self.diary.saved, datetime.now(UTC) - LONG_AGO)
+
+
+def words(text: str = "Ring the bells", *, media: tuple[Media, ...] = (), options: Mapping[str, str] | None = None) -> Content:
+    """Content that no other test has."""
+    return Content(f"{text} {uuid4()}", created_at=datetime.now(UTC), media=media, language="en", options=options or {})
+
+
+def picture(alt: str = "A bell") -> Media:
+    """A small real PNG."""
+    file = BytesIO()
+    Image.new("RGB", (32, 24), "goldenrod").save(file, "PNG")
+    data = file.getvalue()
+
+    async def read() -> bytes:
+        return data
+
+    return Media(str(uuid4()), "image/png", len(data), 32, 24, alt, read)

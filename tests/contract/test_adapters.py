@@ -1,0 +1,270 @@
+"""The contract of ``platforms.base``, kept by every adapter against the sandbox over real HTTP."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from platforms import REGISTRY
+from platforms.base import Absent, Published
+from platforms.errors import (
+    Misconfigured,
+    PlatformError,
+    RateLimited,
+    ReconnectNeeded,
+    Rejected,
+    TimedOut,
+    TokenExpired,
+    Transient,
+    Unconfirmed,
+)
+from platforms.http import open_client
+from platforms.sandbox.connect import connect, connect_all
+from tests.contract.harness import Bench, Judge, picture, words
+
+UNANSWERED = {
+    "error_500": (Unconfirmed, 0),
+    "error_500_after_accept": (Unconfirmed, 1),
+    "timeout_before_accept": (TimedOut, 0),
+    "timeout_after_accept": (TimedOut, 1),
+}
+"""Fault → what ``publish`` raises, and how many posts the network has afterwards."""
+
+
+# --- connecting -------------------------------------------------------------------------------------------------------
+
+
+async def test_one_call_connects_an_account_on_every_network(http: httpx.AsyncClient, sandbox_url: str) -> None:
+    connected = await connect_all(http, sandbox_url, handle="alice")
+    assert [name for name, _ in connected] == list(REGISTRY)
+    assert all("alice" in account.handle and account.tokens and account.remote_id for _, account in connected)
+
+
+async def test_connecting_again_reaches_the_same_account(bench: Bench, http: httpx.AsyncClient, sandbox_url: str) -> None:
+    again = await connect(http, sandbox_url, bench.adapter)
+    assert (again.server, again.remote_id, again.handle) == (
+        bench.session.server,
+        bench.session.remote_id,
+        bench.session.handle,
+    )
+
+
+async def test_the_server_of_an_account_is_below_the_address_that_was_typed(bench: Bench, sandbox_url: str) -> None:
+    assert bench.session.server == f"{sandbox_url}/{bench.adapter.name}"
+
+
+async def test_limits_can_be_asked_for_again(bench: Bench) -> None:
+    limits = await bench.adapter.limits(bench.session)
+    assert limits == bench.session.limits
+    assert bench.adapter.capabilities_for(limits) == bench.adapter.capabilities_for(bench.session.limits)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+async def test_a_private_host_is_refused_unless_it_is_allowed(name: str, sandbox_url: str) -> None:
+    async with open_client() as guarded:
+        with pytest.raises(Misconfigured) as refusal:
+            await connect(guarded, sandbox_url, REGISTRY[name])
+    assert refusal.value.code == "host_refused"
+
+
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_published_post_is_the_one_the_network_shows(bench: Bench) -> None:
+    content = words()
+    published = await bench.publish(content)
+    assert isinstance(published, Published)
+    [post] = await bench.judge.posts()
+    assert (post["platform"], post["id"], post["text"]) == (bench.adapter.name, published.remote_id, content.text)
+    page = await bench.session.http.get(published.url)
+    assert page.status_code == 200
+    assert content.text in page.text
+
+
+async def test_the_same_key_twice_is_one_post_with_one_receipt(bench: Bench) -> None:
+    content = words()
+    assert await bench.publish(content) == await bench.publish(content)
+    assert len(await bench.judge.posts()) == 1
+    assert (await bench.judge.sent(content.text))["sent"] == 2
+
+
+async def test_two_workers_at_the_same_time_with_one_key_make_one_post(bench: Bench) -> None:
+    content = words()
+    first, second = await asyncio.gather(bench.publish(content), bench.publish(content))
+    assert first == second
+    assert len(await bench.judge.posts()) == 1
+
+
+async def test_another_key_is_another_post(bench: Bench) -> None:
+    content = words()
+    first, second = await bench.publish(content, key="key-1"), await bench.publish(content, key="key-2")
+    assert first != second
+    assert len(await bench.judge.posts()) == 2
+
+
+async def test_a_picture_arrives_with_its_description(bench: Bench) -> None:
+    published = await bench.publish(words(media=(picture("A bronze bell & its rope"),)))
+    assert isinstance(published, Published)
+    [post] = await bench.judge.posts()
+    assert post["media"] == 1
+    page = await bench.session.http.get(published.url)
+    assert 'alt="A bronze bell &amp; its rope"' in page.text
+
+
+async def test_uploads_come_before_the_fence_and_one_mutation_after_it(bench: Bench) -> None:
+    await bench.publish(words("With @you.sandbox.test and #bells on example.org", media=(picture(), picture())))
+    fence = bench.diary.entries.index("fence")
+    assert bench.diary.entries.count("fence") == 1
+    assert len(bench.diary.entries[fence + 1 :]) == 1
+    assert bench.diary.entries[:fence].count("save") >= 2
+    counted = await bench.judge.counted(bench.adapter.name)
+    assert (counted["upload"], counted["publish"]) == (2, 1)
+
+
+async def test_a_second_attempt_uploads_nothing_again(bench: Bench) -> None:
+    content = words(media=(picture(),))
+    await bench.fault("error_500", times=1)
+    with pytest.raises(Unconfirmed):
+        await bench.publish(content)
+    await bench.publish(content)
+    counted = await bench.judge.counted(bench.adapter.name)
+    assert (counted["upload"], counted["publish"]) == (1, 2)
+    assert len(await bench.judge.posts()) == 1
+
+
+async def test_the_preview_is_cut_from_the_whole_text(bench: Bench) -> None:
+    text = "Hear @alice ring #bells 🔔 at https://example.org/tower, now"
+    segments = bench.adapter.segments(text)
+    assert "".join(segment.text for segment in segments) == text
+    assert {segment.kind for segment in segments} >= {"text", "link", "tag"}
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_longest_valid_text_is_accepted(bench: Bench) -> None:
+    limit = bench.adapter.capabilities_for(bench.session.limits).text.limit
+    content = replace(words(), text="é" * limit)
+    assert not _blocking(bench, content)
+    await bench.publish(content)
+    assert len(await bench.judge.posts()) == 1
+
+
+async def test_a_text_too_long_is_found_before_and_refused_by_the_network(bench: Bench) -> None:
+    limit = bench.adapter.capabilities_for(bench.session.limits).text.limit
+    content = replace(words(), text="é" * (limit + 1))
+    assert _blocking(bench, content) == {"text"}
+    with pytest.raises(Rejected):
+        await bench.publish(content)
+    assert await bench.judge.posts() == []
+
+
+def _blocking(bench: Bench, content: object) -> set[str]:
+    capabilities = bench.adapter.capabilities_for(bench.session.limits)
+    return {problem.field for problem in bench.adapter.validate(content, capabilities) if problem.blocks}  # type: ignore[arg-type]
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", UNANSWERED)
+async def test_what_may_have_been_accepted_is_asked_about_and_never_doubled(bench: Bench, kind: str) -> None:
+    leaf, accepted = UNANSWERED[kind]
+    content = words()
+    await bench.fault(kind, times=1)
+    with pytest.raises(leaf):
+        await bench.publish(content)
+    assert len(await bench.judge.posts()) == accepted
+
+    found = await bench.adapter.reconcile(bench.session, bench.attempt(content))
+    assert isinstance(found, Published if accepted else Absent)
+
+    assert isinstance(published := await bench.publish(content), Published)
+    [post] = await bench.judge.posts()
+    assert post["id"] == published.remote_id
+    assert found in (published, Absent())
+
+
+async def test_reconciling_changes_nothing(bench: Bench) -> None:
+    content = words(media=(picture(),))
+    published = await bench.publish(content)
+    before = await bench.judge.posts()
+    assert await bench.adapter.reconcile(bench.session, bench.attempt(content)) == published
+    assert await bench.judge.posts() == before
+    counted = await bench.judge.counted(bench.adapter.name)
+    assert (counted["upload"], counted["publish"]) == (1, 1)
+
+
+async def test_a_post_that_was_never_sent_is_absent(bench: Bench) -> None:
+    await bench.publish(words("Another bell"), key="key-2")
+    assert await bench.adapter.reconcile(bench.session, bench.attempt(words())) == Absent()
+
+
+async def test_a_network_that_cannot_be_asked_leaves_the_question_open(bench: Bench) -> None:
+    await bench.fault("error_500", on="read")
+    with pytest.raises(Transient):
+        await bench.adapter.reconcile(bench.session, bench.attempt(words()))
+
+
+async def test_a_rate_limit_says_how_long_to_wait_and_accepts_nothing(bench: Bench) -> None:
+    await bench.fault("rate_limited", seconds=7, times=1)
+    with pytest.raises(RateLimited) as limited:
+        await bench.publish(words())
+    assert limited.value.retry_after == timedelta(seconds=7)
+    assert await bench.judge.posts() == []
+
+
+@pytest.mark.parametrize("kind", ["error_500", "rate_limited", "timeout_before_accept", "timeout_after_accept"])
+async def test_a_failed_upload_never_reaches_the_fence(bench: Bench, kind: str) -> None:
+    await bench.fault(kind, on="upload")
+    with pytest.raises(Transient):
+        await bench.publish(words(media=(picture(),)))
+    assert "fence" not in bench.diary.entries
+    assert await bench.judge.posts() == []
+
+
+async def test_a_slow_network_is_waited_for(bench: Bench) -> None:
+    await bench.fault("slow", ms=50, times=1)
+    assert isinstance(await bench.publish(words()), Published)
+
+
+async def test_a_stalled_network_is_given_up_on(bench: Bench) -> None:
+    await bench.fault("stall", on="publish")
+    with pytest.raises(TimedOut):
+        await bench.publish(words())
+    assert await bench.judge.posts() == []
+
+
+async def test_a_dead_token_is_refreshed_where_the_network_can_and_otherwise_asks_for_a_person(bench: Bench) -> None:
+    content = words()
+    await bench.fault("expired_token", times=1)
+    with pytest.raises(ReconnectNeeded) as refusal:
+        await bench.publish(content)
+    assert await bench.judge.posts() == []
+    if isinstance(refusal.value, TokenExpired):
+        bench.session = replace(bench.session, tokens=await bench.adapter.refresh(bench.session))
+        await bench.publish(content)
+        assert len(await bench.judge.posts()) == 1
+    else:
+        with pytest.raises(ReconnectNeeded):
+            await bench.adapter.refresh(bench.session)
+
+
+async def test_a_lost_connection_proves_that_nothing_was_sent(bench: Bench, judge: Judge) -> None:
+    nobody = replace(bench.session, server="http://127.0.0.1:1")
+    async with open_client(allow=["http://127.0.0.1:1"]) as http:
+        with pytest.raises(Transient):
+            await bench.adapter.publish(replace(nobody, http=http), words(), key="key-1", checkpoint=bench.diary)
+    assert await judge.posts() == []
+
+
+@pytest.mark.parametrize("kind", [*UNANSWERED, "rate_limited", "expired_token"])
+async def test_no_error_shows_a_token_or_an_address(bench: Bench, kind: str) -> None:
+    await bench.fault(kind)
+    with pytest.raises(PlatformError) as error:
+        await bench.publish(words())
+    shown = f"{error.value} {error.value.message}"
+    assert "http://" not in shown
+    assert not any(token in shown for token in bench.session.tokens.values())

@@ -33,10 +33,16 @@ Instant = Annotated[datetime, AfterValidator(to_millis)]
 Id = PydanticObjectId
 
 
+class Record(Document):
+    """A document whose id is made here, not by the database: it is known before, and a repeated insert is recognised."""
+
+    id: Id = Field(default_factory=Id)  # beanie's own is optional
+
+
 # --- people and workspaces --------------------------------------------------------------------------------------------
 
 
-class User(Document):
+class User(Record):
     """A person who signs in. ``email`` is stored in lower case."""
 
     email: str
@@ -49,7 +55,7 @@ class User(Document):
         indexes: ClassVar = [IndexModel([("email", ASCENDING)], name="email", unique=True)]
 
 
-class LoginSession(Document):
+class LoginSession(Record):
     """A signed-in browser. Only a hash of the cookie's token is stored."""
 
     token_hash: str
@@ -65,7 +71,7 @@ class LoginSession(Document):
         ]
 
 
-class Workspace(Document):
+class Workspace(Record):
     """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with."""
 
     name: str
@@ -83,7 +89,7 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
-class Member(Document):
+class Member(Record):
     """A user's place in a workspace."""
 
     workspace_id: Id
@@ -107,11 +113,12 @@ class AccountState(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-class Account(Document):
+class Account(Record):
     """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
 
-    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time. ``sandbox`` accounts
-    live on this installation's sandbox server, wherever that is today.
+    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``refreshing_until`` is the
+    lease on its tokens. ``sandbox`` accounts live on this installation's sandbox server, wherever that is today: their ``server``
+    is only the path below it.
     """
 
     workspace_id: Id
@@ -128,6 +135,7 @@ class Account(Document):
     sandbox: bool = False
     busy_until: Instant = EPOCH
     busy_with: Id | None = None
+    refreshing_until: Instant = EPOCH
     created_at: Instant = Field(default_factory=now)
 
     class Settings:
@@ -141,7 +149,7 @@ class Account(Document):
         ]
 
 
-class Registration(Document):
+class Registration(Record):
     """This installation's OAuth registration at one server; ``sealed`` holds client id and secret."""
 
     platform: str
@@ -157,7 +165,7 @@ class Registration(Document):
         ]
 
 
-class PendingConnection(Document):
+class PendingConnection(Record):
     """A person is at a network's consent page; ``state_hash`` recognises them when they come back."""
 
     state_hash: str
@@ -180,8 +188,8 @@ class PendingConnection(Document):
 # --- media ------------------------------------------------------------------------------------------------------------
 
 
-class MediaFile(Document):
-    """An uploaded file's facts: ``size`` in bytes, ``width`` and ``height`` in pixels; the bytes lie in the storage at ``path``."""
+class MediaFile(Record):
+    """An uploaded file's facts: ``size`` in bytes, ``width``/``height`` in pixels; the bytes lie in the storage at ``path``."""
 
     workspace_id: Id
     mime: str
@@ -214,8 +222,11 @@ class Variant(BaseModel):
     options: dict[str, str] = Field(default_factory=dict)
 
 
-class Post(Document):
-    """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs."""
+class Post(Record):
+    """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs.
+
+    A ``draft`` has no deliveries yet: there is nothing to deliver before somebody says when.
+    """
 
     workspace_id: Id
     author_id: Id
@@ -223,20 +234,23 @@ class Post(Document):
     language: str | None = None
     attachments: list[Attachment] = Field(default_factory=list)
     variants: list[Variant] = Field(default_factory=list)
-    due_at: Instant | None = None
+    draft: bool = False
+    planned_at: Instant | None = None
     zone: str = "UTC"
     created_at: Instant = Field(default_factory=now)
     updated_at: Instant = Field(default_factory=now)
 
     class Settings:
         name = "posts"
-        indexes: ClassVar = [IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest")]
+        indexes: ClassVar = [
+            IndexModel([("workspace_id", ASCENDING), ("_id", DESCENDING)], name="newest"),
+            IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("_id", DESCENDING)], name="drafts"),
+        ]
 
 
 class State(StrEnum):
     """Where a delivery stands. The last four are final until a person acts."""
 
-    DRAFT = "draft"
     SCHEDULED = "scheduled"
     QUEUED = "queued"
     PUBLISHING = "publishing"
@@ -251,14 +265,13 @@ class State(StrEnum):
 FINAL = frozenset({State.PUBLISHED, State.FAILED, State.DEAD, State.CANCELED})
 """Nothing more happens by itself."""
 
-EDITABLE = frozenset({State.DRAFT, State.SCHEDULED, State.QUEUED, State.FAILED, State.DEAD, State.CANCELED})
+EDITABLE = frozenset({State.SCHEDULED, State.QUEUED, State.FAILED, State.DEAD, State.CANCELED})
 """Before the fence, or after a definite end without a post: a person may still change or cancel it."""
 
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
     {
-        State.DRAFT: frozenset({State.DRAFT, State.SCHEDULED, State.CANCELED}),
-        State.SCHEDULED: frozenset({State.SCHEDULED, State.DRAFT, State.QUEUED, State.CANCELED}),
-        State.QUEUED: frozenset({State.QUEUED, State.DRAFT, State.SCHEDULED, State.PUBLISHING, State.CANCELED}),
+        State.SCHEDULED: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELED}),
+        State.QUEUED: frozenset({State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.CANCELED}),
         State.PUBLISHING: frozenset(
             {
                 State.PUBLISHING,  # checkpoint, fence, the receipt of a part
@@ -277,9 +290,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
         State.UNCONFIRMED: frozenset(
             {State.UNCONFIRMED, State.PROCESSING, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
         ),
-        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.DRAFT, State.CANCELED}),
-        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.DRAFT, State.CANCELED}),
-        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED, State.DRAFT}),
+        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.CANCELED}),
+        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.CANCELED}),
+        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED}),
         State.PUBLISHED: frozenset(),
     }
 )
@@ -296,14 +309,11 @@ class Receipt(BaseModel):
 class Part(BaseModel):
     """One visible mutation. A delivery is an ordered list of them: one today; a thread or a first comment are more of them.
 
-    ``key`` is the idempotency key, stable over all attempts at this part's content. ``saved`` is the adapter's checkpoint as
-    JSON text (its keys may contain ``$`` and dots).
+    ``key`` is the idempotency key, stable over all attempts at this part's content.
     """
 
     key: str
     text: str
-    saved: str = "{}"
-    fenced_at: Instant | None = None
     receipt: Receipt | None = None
 
 
@@ -317,12 +327,16 @@ class Trouble(BaseModel):
     at: Instant = Field(default_factory=now)
 
 
-class Delivery(Document):
+class Delivery(Record):
     """One post on one account: the outbox, the schedule and the record of what happened.
 
     ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``, ``processing``)
     the next look at the network. ``planned_at`` is the time the person chose. ``attempt_id`` with ``lease_until`` is the fence's
-    token: only its holder may change a delivery that is ``publishing``. ``strikes`` counts the failures that use up attempts.
+    token: only its holder may change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible
+    mutation of the current part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because
+    its keys may contain ``$`` and dots. ``strikes`` counts the failures that use up attempts,
+    ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a broken connection it tells whether
+    a write was applied.
     """
 
     workspace_id: Id
@@ -343,7 +357,10 @@ class Delivery(Document):
     checks: int = 0
     attempt_id: Id | None = None
     lease_until: Instant = EPOCH
+    fenced_at: Instant = EPOCH
+    saved: str = "{}"
     queued_at: Instant = EPOCH
+    move_id: Id = Field(default_factory=Id)
     undecidable: bool = False
     trouble: Trouble | None = None
     published_at: Instant | None = None
@@ -356,13 +373,24 @@ class Delivery(Document):
             IndexModel([("post_id", ASCENDING), ("account_id", ASCENDING)], name="post_account", unique=True),
             IndexModel([("state", ASCENDING), ("due_at", ASCENDING)], name="due"),
             IndexModel([("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)], name="account_due"),
-            IndexModel([("workspace_id", ASCENDING), ("planned_at", DESCENDING)], name="plan"),
+            IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
+            IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
         ]
 
     @property
     def receipt(self) -> Receipt | None:
         """The receipt of the first part, which is the post people mean."""
         return self.parts[0].receipt
+
+    @property
+    def position(self) -> int:
+        """The index of the first part without a receipt; ``len(parts)`` when all are visible."""
+        return next((index for index, part in enumerate(self.parts) if part.receipt is None), len(self.parts))
+
+    @property
+    def text(self) -> str:
+        """The text of the first part."""
+        return self.parts[0].text
 
 
 class AttemptKind(StrEnum):
@@ -372,7 +400,7 @@ class AttemptKind(StrEnum):
     RECONCILE = "reconcile"
 
 
-class Attempt(Document):
+class Attempt(Record):
     """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
 
     delivery_id: Id
@@ -395,7 +423,7 @@ class Attempt(Document):
         indexes: ClassVar = [IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline")]
 
 
-ALL: tuple[type[Document], ...] = (
+ALL: tuple[type[Record], ...] = (
     User,
     LoginSession,
     Workspace,

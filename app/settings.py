@@ -1,6 +1,6 @@
 """Configuration: environment variables named ``CARILLON_*``, and nothing else.
 
-Every variable may also be given as ``CARILLON_<NAME>_FILE``, the path of a file that holds the value (Docker and Kubernetes secrets).
+Every variable may also be given as ``CARILLON_<NAME>_FILE``, the path of a file that holds the value (Docker secrets).
 ``.env.example`` lists them all; a test compares it with this class.
 """
 
@@ -16,13 +16,21 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX = "CARILLON_"
 
 
+def amqp_url() -> str | None:
+    """``CARILLON_AMQP_URL`` alone: the broker has to be chosen before the other settings can be complete."""
+    return os.environ.get(f"{PREFIX}AMQP_URL") or _from_file("amqp_url")
+
+
+def _from_file(name: str) -> str | None:
+    path = os.environ.get(f"{PREFIX}{name.upper()}_FILE")
+    return Path(path).read_text(encoding="utf-8").rstrip("\r\n") if path else None
+
+
 class _FromFiles(PydanticBaseSettingsSource):
     """``CARILLON_X_FILE=/run/secrets/x`` stands for the content of that file, less its last line break."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        value = Path(path).read_text(encoding="utf-8").rstrip("\r\n") if path else None
-        return value, field_name, False
+        return _from_file(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -76,7 +84,9 @@ class Settings(BaseSettings):
         30, gt=0, description="A queued delivery this late is sent to the broker again: its message was lost."
     )
     dispatch_interval: float = Field(1, gt=0, description="Pause between two passes of the dispatcher.")
-    fault_points: bool = Field(False, description="Tests only: lets the chaos harness stop a worker at a named step.")
+    fault_points: Path | None = Field(
+        None, description="Tests only: a folder through which the chaos harness stops a worker at a named step."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,46 @@
+"""The broker a process works with, and its ordered list of middleware.
+
+With RabbitMQ every lane ``x`` is three durable queues: ``x``, ``x.DQ`` (delayed messages) and ``x.XQ`` (dead letters, kept for
+seven days). Without it a broker in memory serves ``carillon run``: the documents are the outbox, so nothing is lost with it.
+"""
+
+from collections import defaultdict, deque
+
+from dramatiq import Broker, MessageProxy, Middleware
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications, TimeLimit
+
+from actors.engine import Engine, Punctual
+from app.courier import lane
+from platforms import REGISTRY
+
+TIME_LIMIT = 10 * 60 * 1000
+"""Milliseconds one message may take, uploads included. RabbitMQ would take a message back after 30 minutes without an answer."""
+
+
+class InProcessBroker(StubBroker):
+    """Queues in memory. Dead letters stay in the database; here only the last few are kept, so that memory does not grow."""
+
+    def __init__(self, middleware: list[Middleware]) -> None:
+        super().__init__(middleware)
+        self.dead_letters_by_queue: defaultdict[str, deque[MessageProxy]]  # type: ignore[assignment]  # append is all it needs
+        self.dead_letters_by_queue = defaultdict(lambda: deque(maxlen=100))
+
+
+def make_broker(amqp_url: str | None) -> Broker:
+    """RabbitMQ at ``amqp_url``, or the broker in memory; with a lane for every platform."""
+    middleware: list[Middleware] = [
+        AsyncIO(),  # the event loop: first to start, last to stop
+        Engine(),  # database, HTTP client and dispatcher live on that loop
+        Punctual(),  # delayed messages leave on time
+        TimeLimit(time_limit=TIME_LIMIT),
+        ShutdownNotifications(),
+        Retries(max_retries=0),  # the actors' own retry_when decides
+    ]
+    broker: Broker = (
+        RabbitmqBroker(url=amqp_url, confirm_delivery=True, middleware=middleware) if amqp_url else InProcessBroker(middleware)
+    )
+    for platform in REGISTRY:
+        broker.declare_queue(lane(platform))
+    return broker

@@ -1,0 +1,92 @@
+"""What a worker process needs besides actors: the runtime and the dispatcher on the event loop, and punctual delays."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from dramatiq import Broker, Middleware, Worker
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.common import q_name
+from pymongo.errors import PyMongoError
+
+from app import runtime
+from app.courier import Courier
+from app.services import dispatching, publishing
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_DATABASE_PAUSE = 2.0
+"""Seconds between two tries to reach the database while a worker starts."""
+
+
+class Engine(Middleware):
+    """Starts the runtime before the first message, the dispatcher after it, and stops both before the event loop.
+
+    On SIGTERM what is not fenced yet is handed back; what may have been sent is finished, because only its answer tells.
+    """
+
+    def __init__(self) -> None:
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Wait for the database: a worker without it could only fail messages."""
+        _on_loop(_start(broker))
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """The consumers are running: begin to dispatch."""
+        self._dispatcher = _on_loop(_spawn())
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Take no new work, and let go of what was not sent."""
+        _on_loop(_let_go(self._dispatcher))
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Every message is done: close the connections."""
+        _on_loop(runtime.stop())
+
+
+class Punctual(Middleware):
+    """Makes the consumers of delayed messages look at their clocks often; Dramatiq's default is once a second."""
+
+    INTERVAL = 50
+    """Milliseconds; the mean lateness it causes is half of it."""
+
+    def after_consumer_thread_boot(self, broker: Broker, consumer_thread: Any) -> None:  # noqa: ARG002
+        """``consumer_thread.worker_timeout`` is how long it waits for a message before it looks at the delayed ones."""
+        if q_name(consumer_thread.queue_name) != consumer_thread.queue_name:
+            consumer_thread.worker_timeout = self.INTERVAL
+
+
+def _on_loop(work: Any) -> Any:
+    loop = get_event_loop_thread()
+    if loop is None:
+        raise RuntimeError("the AsyncIO middleware must come before Engine")
+    return loop.run_coroutine(work)
+
+
+async def _start(broker: Broker) -> None:
+    if runtime.started():
+        return
+    settings = Settings()
+    while True:
+        try:
+            await runtime.start(settings, Courier(broker))
+        except PyMongoError as error:
+            log.warning("waiting for the database: %s", type(error).__name__)
+            await asyncio.sleep(_DATABASE_PAUSE)
+        else:
+            return
+
+
+async def _spawn() -> asyncio.Task[None]:
+    return asyncio.create_task(dispatching.run(), name="dispatcher")
+
+
+async def _let_go(dispatcher: asyncio.Task[None] | None) -> None:
+    if dispatcher is not None:
+        dispatcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await dispatcher
+    publishing.hand_over()

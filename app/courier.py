@@ -1,0 +1,63 @@
+"""Hands delivery ids to the broker. The documents are the outbox: a message that is never sent is repaired by the dispatcher.
+
+Messages name an actor by text (``publish``, ``reconcile``), so the web process needs no actor code and imports none.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from beanie import PydanticObjectId
+from dramatiq import Broker, Message
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+log = logging.getLogger(__name__)
+
+PUBLISH = "publish"
+RECONCILE = "reconcile"
+
+_PATIENCE = 15
+"""Seconds to wait for RabbitMQ's confirmation; longer than its own six quick attempts on a refused connection."""
+
+
+def lane(platform: str) -> str:
+    """The queue of one platform's deliveries: a platform that stalls holds up only its own."""
+    return f"carillon.{platform}"
+
+
+def connect_broker(amqp_url: str) -> RabbitmqBroker:
+    """A broker that only sends. ``confirm_delivery``: RabbitMQ must have stored a message before it counts as sent."""
+    return RabbitmqBroker(url=amqp_url, confirm_delivery=True, middleware=[])
+
+
+class Courier:
+    """Sends messages through a Dramatiq broker, off the event loop because pika blocks."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="courier")
+
+    async def send(self, actor: str, delivery_id: PydanticObjectId, platform: str, *, delay: timedelta = timedelta()) -> bool:
+        """Enqueue one message; ``False`` (and a warning) when the broker cannot take it now. Never raises for a broker."""
+        milliseconds = round(delay.total_seconds() * 1000)
+        message: Message[None] = Message(
+            queue_name=lane(platform), actor_name=actor, args=(str(delivery_id),), kwargs={}, options={}
+        )
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await loop.run_in_executor(self._threads, self._enqueue, message, milliseconds)
+        except (BrokerConnectionError, TimeoutError, OSError) as error:
+            log.warning("broker did not take %s of delivery %s: %s", actor, delivery_id, type(error).__name__)
+            return False
+        return True
+
+    def _enqueue(self, message: "Message[None]", milliseconds: int) -> None:
+        self._broker.declare_queue(message.queue_name)
+        self._broker.enqueue(message, delay=milliseconds if milliseconds > 0 else None)
+
+    def close(self) -> None:
+        """Stop the sending threads. The broker's connections belong to whoever made it."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,214 @@
+"""Accounts: which there are, and connecting them."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from app import runtime
+from app.errors import Invalid, NotFound
+from app.models import Account, AccountState, Id, PendingConnection, Registration, User, Workspace, now
+from platforms import REGISTRY
+from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
+from platforms.errors import PlatformError
+from platforms.sandbox.connect import connect_all
+
+CONSENT_TIME = timedelta(minutes=30)
+"""How long a person may take on the network's consent page."""
+
+
+def adapter_of(account: Account) -> Adapter:
+    """The adapter of the account's network."""
+    return REGISTRY[account.platform]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+async def listed(workspace: Workspace) -> list[Account]:
+    """The workspace's accounts without the disconnected ones, oldest first."""
+    query = {"workspace_id": workspace.id, "state": {"$ne": AccountState.DISCONNECTED}}
+    return sorted(await Account.find(query).to_list(), key=lambda account: account.created_at)
+
+
+async def get(workspace: Workspace, account_id: Id) -> Account:
+    """The account, if it belongs to ``workspace``. Raises ``NotFound``."""
+    account = await Account.get(account_id)
+    if account is None or account.workspace_id != workspace.id:
+        raise NotFound
+    return account
+
+
+def public_url(account: Account, url: str) -> str:
+    """A receipt's address as people can open it: a sandbox post is found wherever the sandbox is seen from today."""
+    if not account.sandbox:
+        return url
+    settings = runtime.current().settings
+    return urljoin(settings.sandbox_public_url or settings.sandbox_url or "/", urlsplit(url).path)
+
+
+# --- connecting -------------------------------------------------------------------------------------------------------
+
+
+async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str]) -> Account:
+    """Connect with what the person typed. Raises ``Invalid`` with the network's reason, ``NotFound`` for an unknown platform."""
+    connector = _adapter(platform).connector
+    if not hasattr(connector, "connect"):
+        raise NotFound
+    try:
+        connected = await cast(PasswordConnector, connector).connect(runtime.current().http, answers)
+    except PlatformError as error:
+        raise Invalid({"": error.message}) from error
+    return await _save(workspace, platform, connected)
+
+
+async def begin(workspace: Workspace, user: User, platform: str, answers: Mapping[str, str], *, redirect_uri: str) -> str:
+    """Start an OAuth connection; returns the consent page's address. Raises ``Invalid``, ``NotFound``."""
+    connector = _oauth(platform)
+    try:
+        server, app = await _registration(platform, connector, answers, redirect_uri)
+    except PlatformError as error:
+        raise Invalid({"": error.message}) from error
+    state = secrets.token_urlsafe(24)
+    authorization = connector.authorize(server, app, redirect_uri=redirect_uri, state=state)
+    await PendingConnection(
+        state_hash=_hash(state),
+        workspace_id=workspace.id,
+        user_id=user.id,
+        platform=platform,
+        server=server,
+        redirect_uri=redirect_uri,
+        sealed=runtime.current().sealer.seal(authorization.secret),
+        expires_at=now() + CONSENT_TIME,
+    ).insert()
+    return authorization.url
+
+
+async def finish(workspace: Workspace, user: User, *, state: str, code: str) -> Account:
+    """The person came back from the consent page. ``state`` is good once, for the user and workspace that began."""
+    pending = await _take_pending(workspace, user, state)
+    connector, parts = _oauth(pending.platform), runtime.current()
+    registration = await _find_registration(pending.platform, pending.server, pending.redirect_uri)
+    if registration is None:
+        raise Invalid({"": "The connection could not be completed. Please start again."})
+    try:
+        connected = await connector.exchange(
+            parts.http,
+            pending.server,
+            parts.sealer.open(registration.sealed),
+            redirect_uri=pending.redirect_uri,
+            secret=parts.sealer.open(pending.sealed),
+            code=code,
+        )
+    except PlatformError as error:
+        raise Invalid({"": error.message}) from error
+    return await _save(workspace, pending.platform, connected)
+
+
+async def connect_sandbox(workspace: Workspace) -> list[Account]:
+    """Connect one account of every network on the sandbox server. Raises ``Invalid`` when there is none or it is down."""
+    parts = runtime.current()
+    url = parts.settings.sandbox_url
+    if url is None:
+        raise Invalid({"": "No sandbox is running here. Start one with `carillon run`, or set CARILLON_SANDBOX_URL."})
+    try:
+        connected = await connect_all(parts.http, url)
+    except PlatformError as error:
+        raise Invalid({"": f"The sandbox does not answer: {error.message}"}) from error
+    return [await _save(workspace, platform, one, sandbox_url=url) for platform, one in connected]
+
+
+async def disconnect(workspace: Workspace, account_id: Id) -> None:
+    """Forget the account's tokens. What is scheduled for it fails with that reason unless it is connected again."""
+    account = await get(workspace, account_id)
+    await Account.get_pymongo_collection().update_one(
+        {"_id": account.id},
+        {"$set": {"state": AccountState.DISCONNECTED, "sealed": ""}, "$inc": {"session_version": 1}},
+    )
+
+
+def _adapter(platform: str) -> Adapter:
+    if platform not in REGISTRY:
+        raise NotFound
+    return REGISTRY[platform]
+
+
+def _oauth(platform: str) -> OAuthConnector:
+    connector = _adapter(platform).connector
+    if not hasattr(connector, "authorize"):
+        raise NotFound
+    return cast(OAuthConnector, connector)
+
+
+async def _registration(
+    platform: str, connector: OAuthConnector, answers: Mapping[str, str], redirect_uri: str
+) -> tuple[str, dict[str, str]]:
+    sealer = runtime.current().sealer
+    server = connector.server(answers)
+    known = await _find_registration(platform, server, redirect_uri)
+    if known is not None:
+        return server, sealer.open(known.sealed)
+    server, app = await connector.register(runtime.current().http, answers, redirect_uri=redirect_uri)
+    registration = Registration(platform=platform, server=server, redirect_uri=redirect_uri, sealed=sealer.seal(app))
+    try:
+        await registration.insert()
+    except DuplicateKeyError:  # somebody registered at the same moment; one registration serves all
+        known = await _find_registration(platform, server, redirect_uri)
+        return server, sealer.open(known.sealed) if known else app
+    return server, app
+
+
+async def _find_registration(platform: str, server: str, redirect_uri: str) -> Registration | None:
+    return await Registration.find_one({"platform": platform, "server": server, "redirect_uri": redirect_uri})
+
+
+async def _take_pending(workspace: Workspace, user: User, state: str) -> PendingConnection:
+    found = await PendingConnection.get_pymongo_collection().find_one_and_delete({"state_hash": _hash(state)})
+    pending = PendingConnection.model_validate(found) if found else None
+    if pending is None or pending.expires_at < now() or pending.user_id != user.id or pending.workspace_id != workspace.id:
+        raise Invalid({"": "This connection was started too long ago, or in another browser. Please start again."})
+    return pending
+
+
+async def _save(workspace: Workspace, platform: str, connected: Connected, *, sandbox_url: str = "") -> Account:
+    """Insert the account, or give the known one its new tokens and mark it connected again."""
+    key = {
+        "workspace_id": workspace.id,
+        "platform": platform,
+        "server": connected.server.removeprefix(sandbox_url),
+        "remote_id": connected.remote_id,
+    }
+    facts = {
+        "handle": connected.handle,
+        "display_name": connected.display_name or connected.handle,
+        "avatar_url": connected.avatar_url,
+        "sealed": runtime.current().sealer.seal(connected.tokens),
+        "limits": dict(connected.limits),
+        "state": AccountState.CONNECTED,
+        "sandbox": bool(sandbox_url),
+    }
+    known = await _update(key, facts)
+    if known is not None:
+        return known
+    try:
+        return await Account(**key, **facts).insert()
+    except DuplicateKeyError:
+        return cast(Account, await _update(key, facts))
+
+
+async def _update(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account | None:
+    found = await Account.get_pymongo_collection().find_one_and_update(
+        dict(key),
+        {"$set": dict(facts), "$inc": {"session_version": 1}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return Account.model_validate(found) if found else None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""What follows from a failure. Pure: the same error and the same past always give the same decision.
+
+remedy      decision                                              state afterwards
+RETRY       again after 5 s, 30 s, 2 min, then spread out         queued (soon) or scheduled (later), finally dead
+RECONCILE   ask the network what became of it, never repeat       unconfirmed
+RECONNECT   the account's person must connect it again            failed
+EDIT        the person must change the content                    failed
+CONFIGURE   the operator must mend the installation               dead
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.models import State, Trouble
+from platforms.errors import PlatformError, QuotaExhausted, RateLimited, Remedy
+
+STEPS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 7200, 21600))
+"""Delay after the first, second, ... failure that counts; after the last one the delivery is dead. Together about ten hours."""
+
+SPREAD = 0.2
+"""Delays from two minutes on grow by up to this share, so that what failed together does not come back together."""
+
+WITHOUT_HINT = timedelta(minutes=1)
+"""Pause after a rate limit whose answer did not say when to come back."""
+
+LONGEST_HINT = timedelta(days=1)
+"""A ``Retry-After`` beyond this is taken for a mistake of the network."""
+
+FIRST_CHECK = timedelta(seconds=2)
+"""An ambiguous outcome is looked into this soon; most networks answer truthfully at once."""
+
+CHECKS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 60, 120, 300, 900, 3600, 10800))
+"""Delays between looks at a network that could not be asked; after the last one a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The delivery's next state and time. ``strike``: this failure used up an attempt."""
+
+    state: State
+    due_at: datetime
+    strike: bool
+    trouble: Trouble
+
+
+def decide(error: PlatformError, *, strikes: int, now: datetime, horizon: timedelta, jitter: float) -> Decision:
+    """The one match over remedies. ``strikes`` are the failures before this one; ``jitter`` is in [0, 1)."""
+    trouble = Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status, at=now)
+    match error.remedy:
+        case Remedy.RETRY:
+            return _retry(error, trouble, strikes=strikes, now=now, horizon=horizon, jitter=jitter)
+        case Remedy.RECONCILE:
+            return Decision(State.UNCONFIRMED, now + FIRST_CHECK, True, trouble)
+        case Remedy.RECONNECT | Remedy.EDIT:
+            return Decision(State.FAILED, now, True, trouble)
+        case Remedy.CONFIGURE:
+            return Decision(State.DEAD, now, True, trouble)
+
+
+def _retry(error: PlatformError, trouble: Trouble, *, strikes: int, now: datetime, horizon: timedelta, jitter: float) -> Decision:
+    counts = not isinstance(error, RateLimited | QuotaExhausted)
+    wait = delay(error, strikes=strikes, jitter=jitter)
+    if wait is None:
+        return Decision(State.DEAD, now, True, trouble)
+    state = State.QUEUED if wait <= horizon else State.SCHEDULED
+    return Decision(state, now + wait, counts, trouble)
+
+
+def delay(error: PlatformError, *, strikes: int, jitter: float) -> timedelta | None:
+    """How long to wait before trying again; ``None`` when enough was tried. The network's own hint wins."""
+    limited = isinstance(error, RateLimited | QuotaExhausted)
+    if not limited and strikes >= len(STEPS):
+        return None
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_HINT)
+    if limited:
+        return WITHOUT_HINT * (1 + SPREAD * jitter)
+    step = STEPS[strikes]
+    return step if step < timedelta(minutes=2) else step * (1 + SPREAD * jitter)
+
+
+def next_check(checks: int, *, retry_after: timedelta | None = None) -> timedelta | None:
+    """When to look at the network again after ``checks`` looks that told nothing; ``None``: leave it to a person."""
+    if checks >= len(CHECKS):
+        return None
+    return max(CHECKS[checks], min(retry_after or timedelta(), LONGEST_HINT))

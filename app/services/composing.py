@@ -1,0 +1,151 @@
+"""What the composer holds, how it will look on every account, and what is wrong with it: the one preflight."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.errors import Invalid
+from app.models import Account, Attachment, Id, MediaFile, Variant, Workspace, now
+from app.services import accounts, contents, media
+from platforms import REGISTRY
+from platforms.base import Adapter, Capabilities, Option, Problem, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The composer's fields as typed. ``texts`` holds an account's own text; absent or equal to ``text`` it follows the post.
+
+    ``date`` and ``time`` are ISO (``2026-11-30``, ``14:05``) on a clock in ``zone``; empty when nothing was chosen.
+    """
+
+    text: str = ""
+    account_ids: tuple[Id, ...] = ()
+    texts: Mapping[Id, str] = field(default_factory=dict)
+    options: Mapping[Id, Mapping[str, str]] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    language: str | None = None
+    date: str = ""
+    time: str = ""
+    zone: str = "UTC"
+
+    def variant(self, account: Account) -> Variant:
+        """The part of the draft that is for ``account``."""
+        own = self.texts.get(account.id, self.text)
+        known = {option.key for option in REGISTRY[account.platform].capabilities.options}
+        options = {key: value for key, value in self.options.get(account.id, {}).items() if key in known}
+        return Variant(account_id=account.id, text=None if _same(own, self.text) else own, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedMedia:
+    """An attached file with its alternative text and a signed link to show it."""
+
+    file: MediaFile
+    alt: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One account's version of a draft: how long it is, how it will look, and what is wrong with it."""
+
+    account: Account
+    adapter: Adapter
+    capabilities: Capabilities
+    text: str
+    own_text: bool
+    options: Mapping[str, str]
+    count: int
+    limit: int
+    problems: list[Problem]
+    segments: tuple[Segment, ...]
+    media: list[AttachedMedia]
+
+    @property
+    def left(self) -> int:
+        """Characters left; negative when the text is too long."""
+        return self.limit - self.count
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the network would refuse it."""
+        return any(problem.blocks for problem in self.problems)
+
+
+async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Account]:
+    """The workspace's accounts among ``account_ids``, in the workspace's order."""
+    wanted = set(account_ids)
+    return [account for account in await accounts.listed(workspace) if account.id in wanted]
+
+
+async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
+    """The attached files that exist in this workspace, in order."""
+    found = [(await MediaFile.get(attachment.media_id), attachment.alt) for attachment in attachments]
+    mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
+    return [AttachedMedia(file, alt, media.url(file)) for file, alt in mine]
+
+
+async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:
+    """One preview per chosen account."""
+    files = await attached(workspace, draft.attachments)
+    return [await _preview(draft, account, files) for account in await chosen(workspace, draft.account_ids)]
+
+
+async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -> Preview:
+    adapter, variant = REGISTRY[account.platform], draft.variant(account)
+    capabilities = adapter.capabilities_for(account.limits)
+    content = await contents.build(
+        account,
+        text=_normal(variant.text if variant.text is not None else draft.text),
+        attachments=[Attachment(media_id=file.file.id, alt=file.alt) for file in files],
+        language=draft.language,
+        options=variant.options,
+        created_at=now(),
+    )
+    return Preview(
+        account=account,
+        adapter=adapter,
+        capabilities=capabilities,
+        text=content.text,
+        own_text=variant.text is not None,
+        options={option.key: variant.options.get(option.key, option.default) for option in capabilities.options},
+        count=adapter.count(content, capabilities),
+        limit=capabilities.text.limit,
+        problems=_unknown_choices(capabilities.options, variant.options) + adapter.validate(content, capabilities),
+        segments=adapter.segments(content.text),
+        media=files,
+    )
+
+
+def _unknown_choices(options: Sequence[Option], values: Mapping[str, str]) -> list[Problem]:
+    """Values that no form of ours offers."""
+    allowed = {option.key: {value for value, _ in option.choices} for option in options if option.choices}
+    return [
+        Problem(key, "unknown_choice", "Choose one of the offered values.")
+        for key, value in values.items()
+        if value and key in allowed and value not in allowed[key]
+    ]
+
+
+async def check(workspace: Workspace, draft: Draft) -> list[Preview]:
+    """The previews of a draft that may be published. Raises ``Invalid`` with one sentence per account that is blocked."""
+    shown = await previews(workspace, draft)
+    if not shown:
+        raise Invalid({"accounts": "Choose at least one account."})
+    problems = {str(one.account.id): _sentence(one) for one in shown if one.blocked}
+    if problems:
+        raise Invalid(problems)
+    return shown
+
+
+def _sentence(preview: Preview) -> str:
+    messages = " ".join(problem.message for problem in preview.problems if problem.blocks)
+    return f"{preview.adapter.label}, {preview.account.handle}: {messages}"
+
+
+def _normal(text: str) -> str:
+    """Browsers send line ends as CR LF; networks count and show LF. White space around the text is nobody's intent."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _same(one: str, other: str) -> bool:
+    return _normal(one) == _normal(other)

@@ -1,0 +1,153 @@
+"""A delivery's changes of state: one helper, one compare-and-set each, and what people may do to a delivery.
+
+Nothing else writes to the ``deliveries`` collection's state. ``move`` checks the transition table, so a wrong step is an error of
+the program, and guards the change by the state it starts from, so of two who try only one succeeds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import ConnectionFailure
+
+from app.errors import Invalid, NotFound, TooLate
+from app.models import EPOCH, TRANSITIONS, Delivery, Id, Receipt, State, Workspace, now
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 0.5
+"""Seconds between two tries at a write whose connection broke."""
+
+
+async def move(
+    delivery_id: Id,
+    source: State | Collection[State],
+    target: State,
+    *,
+    where: Mapping[str, Any] | None = None,
+    increase: Mapping[str, int] | None = None,
+    patience: float = 10,
+    **changes: Any,
+) -> Delivery | None:
+    """Change state from ``source`` to ``target`` and set ``changes``; ``None`` if somebody else was first.
+
+    A broken connection leaves open whether the write was applied. Every write therefore carries a fresh ``move_id``: the
+    document is read again, and only without that token is the write repeated, for up to ``patience`` seconds; then the driver's
+    error is raised.
+    """
+    sources = [source] if isinstance(source, State) else list(source)
+    for state in sources:
+        if target not in TRANSITIONS[state]:
+            raise ValueError(f"{state} cannot become {target}")
+    token = Id()
+    query = {"_id": delivery_id, "state": {"$in": sources} if len(sources) > 1 else sources[0], **(where or {})}
+    update: dict[str, Any] = {"$set": {"state": target, "updated_at": now(), "move_id": token, **changes}}
+    if increase:
+        update["$inc"] = dict(increase)
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await _apply(delivery_id, query, update, token)
+        except ConnectionFailure:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            log.warning("database connection broke while moving delivery %s to %s; trying again", delivery_id, target)
+            await asyncio.sleep(_PAUSE)
+
+
+async def _apply(delivery_id: Id, query: dict[str, Any], update: dict[str, Any], token: Id) -> Delivery | None:
+    collection = Delivery.get_pymongo_collection()
+    found = await collection.find_one_and_update(query, update, return_document=ReturnDocument.AFTER)
+    if found is None:  # it may be our own write, applied before its answer was lost
+        found = await collection.find_one({"_id": delivery_id, "move_id": token})
+    return Delivery.model_validate(found) if found else None
+
+
+async def get(workspace: Workspace, delivery_id: Id) -> Delivery:
+    """The delivery, if it belongs to ``workspace``. Raises ``NotFound``."""
+    delivery = await Delivery.get(delivery_id)
+    if delivery is None or delivery.workspace_id != workspace.id:
+        raise NotFound
+    return delivery
+
+
+async def send_again(workspace: Workspace, delivery_id: Id) -> Delivery:
+    """Send what failed, was given up or canceled, now. Raises ``TooLate`` when it is none of these any more."""
+    delivery = await get(workspace, delivery_id)
+    at = now()
+    moved = await move(
+        delivery.id,
+        (State.FAILED, State.DEAD, State.CANCELED),
+        State.SCHEDULED,
+        due_at=at,
+        planned_at=at,
+        content_at=at,
+        strikes=0,
+        checks=0,
+        undecidable=False,
+        trouble=None,
+    )
+    return _or_too_late(moved, "It is no longer waiting for you: somebody else, or the network, was faster.")
+
+
+async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Delivery:
+    """A person found the post on the network. ``url`` becomes the receipt's address and id. Raises ``Invalid``, ``TooLate``."""
+    delivery = await get(workspace, delivery_id)
+    url = url.strip()
+    if not url.startswith(("https://", "http://")) or any(character.isspace() for character in url):
+        raise Invalid({"url": "Paste the full address of the post, beginning with https://."})
+    moved = await settle_part(delivery, Receipt(remote_id=url.rstrip("/").rsplit("/", 1)[-1], url=url), source=State.UNCONFIRMED)
+    return _or_too_late(moved, "Meanwhile its fate was found out.")
+
+
+async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
+    """A person says that the post is not on the network: send it again, with the same key. Raises ``TooLate``."""
+    delivery = await get(workspace, delivery_id)
+    moved = await move(
+        delivery.id,
+        State.UNCONFIRMED,
+        State.SCHEDULED,
+        where={"lease_until": {"$lt": now()}},
+        due_at=now(),
+        fenced_at=EPOCH,
+        checks=0,
+        undecidable=False,
+        trouble=None,
+    )
+    return _or_too_late(moved, "Meanwhile its fate was found out.")
+
+
+async def settle_part(
+    delivery: Delivery, receipt: Receipt, *, source: State, where: Mapping[str, Any] | None = None, patience: float = 10
+) -> Delivery | None:
+    """Save the current part's receipt: ``published`` after the last part, else on to the next one.
+
+    ``None`` if the delivery moved on meanwhile. The whole list of parts is written: only the holder of the lease changes it.
+    """
+    parts = [part.model_dump() for part in delivery.parts]
+    parts[delivery.position]["receipt"] = receipt.model_dump()
+    done = delivery.position + 1 == len(parts)
+    onward = State.PUBLISHED if done else (State.PUBLISHING if source == State.PUBLISHING else State.SCHEDULED)
+    extra: dict[str, Any] = {"published_at": now(), "trouble": None} if done else {}
+    if onward != State.PUBLISHING:
+        extra["lease_until"] = EPOCH
+    return await move(
+        delivery.id,
+        source,
+        onward,
+        where=where or {"move_id": delivery.move_id},
+        patience=patience,
+        parts=parts,
+        saved="{}",
+        fenced_at=EPOCH,
+        undecidable=False,
+        **extra,
+    )
+
+
+def _or_too_late(moved: Delivery | None, message: str) -> Delivery:
+    if moved is None:
+        raise TooLate(message)
+    return moved

@@ -1,0 +1,155 @@
+"""The dispatcher: moves what is due to the broker, and repairs what got lost on the way. Runs inside every worker process.
+
+Each pass asks four questions, each answered by the index ``due`` (state, due_at), so its cost depends on what is due and not on
+history. Every change is a compare-and-set, so any number of dispatchers may run at once.
+
+    scheduled,  due within the horizon      -> queued, message with the remaining delay
+    queued,     long overdue                -> message again (RabbitMQ lost it, or was wiped)
+    publishing, lease expired               -> scheduled (nothing was sent) or unconfirmed (behind the fence)
+    unconfirmed and processing, due         -> message to ask the network
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import runtime
+from app.courier import PUBLISH, RECONCILE
+from app.models import EPOCH, Account, Attempt, Delivery, State, Trouble, now
+from app.services import deliveries
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Documents per question and pass; what is left over comes in the next pass, a moment later."""
+
+CHECK_AGAIN = timedelta(minutes=2)
+"""A look at the network that was ordered and not done within this time is ordered again."""
+
+
+async def run() -> None:
+    """Make passes until canceled. A database that is away is waited for."""
+    interval = runtime.current().settings.dispatch_interval
+    while True:
+        try:
+            await run_pass(now())
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("dispatcher pass failed; the next one tries again")
+        await asyncio.sleep(interval)
+
+
+async def run_pass(at: datetime) -> None:
+    """One pass as of the instant ``at``."""
+    settings = runtime.current().settings
+    grace = at - timedelta(seconds=settings.sweep_after)
+    await emit(await _due(State.SCHEDULED, at + settings.horizon_time))
+    await _emit_again(await _due(State.QUEUED, grace, queued_at={"$lt": grace}), grace)
+    await _take_over(await _expired(at))
+    for state in (State.UNCONFIRMED, State.PROCESSING):
+        await _check(await _due(state, at, undecidable=False, lease_until={"$lt": at}), at)
+
+
+async def _due(state: State, until: datetime, **more: Any) -> list[Delivery]:
+    query = {"state": state, "due_at": {"$lte": until}, **more}
+    return await Delivery.find(query).sort("due_at").limit(BATCH).to_list()
+
+
+async def _expired(at: datetime) -> list[Delivery]:
+    return await Delivery.find({"state": State.PUBLISHING, "lease_until": {"$lt": at}}).limit(BATCH).to_list()
+
+
+async def emit(due: Iterable[Delivery]) -> None:
+    """Bring scheduled deliveries to the broker. Those it does not take stay scheduled, for the next pass."""
+    for delivery in due:
+        queued = await deliveries.move(
+            delivery.id, State.SCHEDULED, State.QUEUED, where={"move_id": delivery.move_id}, queued_at=now()
+        )
+        if queued is not None and not await _send(PUBLISH, queued):
+            await deliveries.move(queued.id, State.QUEUED, State.SCHEDULED, where={"move_id": queued.move_id})
+            return
+
+
+async def _emit_again(lost: Iterable[Delivery], grace: datetime) -> None:
+    for delivery in lost:
+        queued = await deliveries.move(
+            delivery.id, State.QUEUED, State.QUEUED, where={"queued_at": {"$lt": grace}}, queued_at=now()
+        )
+        if queued is not None:
+            log.info("delivery %s is overdue in the queue; sending its message again", queued.id)
+            await _send(PUBLISH, queued)
+
+
+async def _take_over(expired: Iterable[Delivery]) -> None:
+    """A worker is gone. Whether it may have sent anything is told by the fence."""
+    for delivery in expired:
+        fenced = delivery.fenced_at > EPOCH
+        trouble = Trouble(
+            remedy="reconcile" if fenced else "retry",
+            code="worker_lost",
+            message="The worker stopped after the post was handed over." if fenced else "The worker stopped before sending it.",
+        )
+        moved = await deliveries.move(
+            delivery.id,
+            State.PUBLISHING,
+            State.UNCONFIRMED if fenced else State.SCHEDULED,
+            where={"attempt_id": delivery.attempt_id, "lease_until": delivery.lease_until},
+            increase={"strikes": 1},
+            due_at=now(),
+            lease_until=EPOCH,
+            trouble=trouble.model_dump(),
+        )
+        if moved is not None:
+            log.warning("delivery %s: worker lost in attempt %s, now %s", moved.id, delivery.attempt_id, moved.state)
+            await _close_attempt(delivery, trouble)
+
+
+async def take_all_over() -> None:
+    """For the start of a process that is the only one: nobody else works, and a broker in memory starts empty.
+
+    What was queued is scheduled again, and every lease has expired.
+    """
+    for delivery in await Delivery.find({"state": State.QUEUED}).to_list():
+        await deliveries.move(delivery.id, State.QUEUED, State.SCHEDULED)
+    await _take_over(await Delivery.find({"state": State.PUBLISHING}).to_list())
+    accounts = Account.get_pymongo_collection()
+    await accounts.update_many({}, {"$set": {"busy_until": EPOCH, "refreshing_until": EPOCH}})
+    for state in (State.UNCONFIRMED, State.PROCESSING):
+        for delivery in await Delivery.find({"state": state}).to_list():
+            await deliveries.move(delivery.id, state, state, lease_until=EPOCH)
+
+
+async def _close_attempt(delivery: Delivery, trouble: Trouble) -> None:
+    facts = {"outcome": "worker lost", "finished_at": now(), **trouble.model_dump(include={"code", "message", "remedy"})}
+    await Attempt.get_pymongo_collection().update_one({"_id": delivery.attempt_id}, {"$set": facts})
+
+
+async def _check(open_ones: Iterable[Delivery], at: datetime) -> None:
+    for delivery in open_ones:
+        moved = await deliveries.move(
+            delivery.id, delivery.state, delivery.state, where={"move_id": delivery.move_id}, due_at=at + CHECK_AGAIN
+        )
+        if moved is not None:
+            await _send(RECONCILE, moved)
+
+
+async def _send(actor: str, delivery: Delivery) -> bool:
+    delay = max(delivery.due_at - now(), timedelta()) if actor == PUBLISH else timedelta()
+    return await runtime.current().courier.send(actor, delivery.id, delivery.platform, delay=delay)
+
+
+_hurrying: set[asyncio.Task[None]] = set()
+"""Strong references: the event loop keeps only weak ones to its tasks."""
+
+
+def hurry(waiting: Iterable[Delivery]) -> None:
+    """Bring what is due soon to the broker right away, in the background: a form never waits for, or fails with, the broker."""
+    until = now() + runtime.current().settings.horizon_time
+    soon = [delivery for delivery in waiting if delivery.due_at <= until]
+    if soon:
+        task = asyncio.create_task(emit(soon), name="hurry")
+        _hurrying.add(task)
+        task.add_done_callback(_hurrying.discard)

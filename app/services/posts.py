@@ -1,0 +1,277 @@
+"""Posts: writing them, and changing them for as long as nothing was sent.
+
+Saving a post writes the post first and then its deliveries, each guarded by the unique pair of post and account. A form that is
+submitted twice (the same ``new_id``), or again after a crash in between, completes the same post instead of making another.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from app.errors import Invalid, NotFound, TooLate
+from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Id, Part, Post, State, User, Variant, Workspace, now
+from app.services import composing, deliveries, dispatching
+from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
+from app.services.views import DeliveryView, PostView, listed, view
+from app.zones import ZONES, local, parse
+
+__all__ = [
+    "AttachedMedia",
+    "DeliveryView",
+    "Draft",
+    "PostView",
+    "Preview",
+    "attached",
+    "cancel",
+    "delete",
+    "draft_of",
+    "listed",
+    "previews",
+    "publish_now",
+    "reschedule",
+    "save_draft",
+    "schedule",
+    "view",
+]
+
+FARTHEST = timedelta(days=5 * 366)
+"""Later than this a date is a typing mistake."""
+
+PAST = timedelta(minutes=1)
+"""A time this much in the past is the minute that just went by; it is sent at once."""
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+async def publish_now(
+    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
+) -> Post:
+    """Publish as soon as a worker is free. Raises ``Invalid``; with ``post_id`` also ``NotFound``, ``TooLate``."""
+    return await _submit(workspace, user, draft, now(), post_id=post_id, new_id=new_id)
+
+
+async def schedule(
+    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
+) -> Post:
+    """Publish at the draft's date and time. Raises ``Invalid``; with ``post_id`` also ``NotFound``, ``TooLate``."""
+    return await _submit(workspace, user, draft, _chosen_time(draft.date, draft.time, draft.zone), post_id=post_id, new_id=new_id)
+
+
+async def save_draft(
+    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
+) -> Post:
+    """Keep the draft; nothing is checked but that it is not empty. A scheduled post becomes a draft again, if it still can."""
+    if not draft.text.strip() and not draft.attachments:
+        raise Invalid({"text": "Write something first."})
+    planned_at = parse(draft.date, draft.time, draft.zone) if draft.date and draft.time else None
+    if post_id is not None:
+        await _withdraw(await _get(workspace, post_id))
+    accounts = await composing.chosen(workspace, draft.account_ids)
+    return await _write(workspace, user, draft, accounts, planned_at, is_draft=True, post_id=post_id, new_id=new_id)
+
+
+def _chosen_time(date: str, time: str, zone: str) -> datetime:
+    at = parse(date, time, zone)
+    if at < now() - PAST:
+        raise Invalid({"date": "This time has passed. Choose a later one, or publish now."})
+    if at > now() + FARTHEST:
+        raise Invalid({"date": "Choose a time within the next five years."})
+    return at
+
+
+async def _submit(workspace: Workspace, user: User, draft: Draft, at: datetime, *, post_id: Id | None, new_id: Id | None) -> Post:
+    shown = await composing.check(workspace, draft)
+    accounts = [one.account for one in shown]
+    post = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
+    texts = {one.account.id: one.text for one in shown}
+    waiting = await _sync_deliveries(post, accounts, texts)
+    dispatching.hurry(waiting)
+    return post
+
+
+async def _write(
+    workspace: Workspace,
+    user: User,
+    draft: Draft,
+    accounts: Sequence[Account],
+    planned_at: datetime | None,
+    *,
+    is_draft: bool,
+    post_id: Id | None,
+    new_id: Id | None,
+) -> Post:
+    post = Post(
+        id=post_id or new_id or Id(),
+        workspace_id=workspace.id,
+        author_id=user.id,
+        text=draft.text,
+        language=draft.language,
+        attachments=await _own_attachments(workspace, draft),
+        variants=[draft.variant(account) for account in accounts],
+        draft=is_draft,
+        planned_at=planned_at,
+        zone=draft.zone if draft.zone in ZONES else workspace.zone,
+    )
+    if post_id is None:
+        try:
+            return await post.insert()
+        except DuplicateKeyError:  # the same form again: go on where it stopped
+            return await _get(workspace, post.id)
+    known = await _get(workspace, post_id)
+    changes = post.model_dump(exclude={"id", "workspace_id", "author_id", "created_at"})
+    await Post.get_pymongo_collection().update_one({"_id": known.id}, {"$set": changes})
+    return await _get(workspace, post_id)
+
+
+async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachment]:
+    return [Attachment(media_id=one.file.id, alt=one.alt) for one in await composing.attached(workspace, draft.attachments)]
+
+
+# --- deliveries of a post ---------------------------------------------------------------------------------------------
+
+
+async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mapping[Id, str]) -> list[Delivery]:
+    """Make the deliveries say what the post says. Raises ``TooLate`` if some were being sent; the others are changed."""
+    existing = {delivery.account_id: delivery for delivery in await Delivery.find({"post_id": post.id}).to_list()}
+    variants = {variant.account_id: variant for variant in post.variants}
+    waiting, late = [], 0
+    for account in accounts:
+        known = existing.pop(account.id, None)
+        fields = _fields(post, variants[account.id], texts[account.id], account, known)
+        delivery = await (_change(known, fields) if known else _create(post, account, fields))
+        waiting += [delivery] if delivery and delivery.state == State.SCHEDULED else []
+        late += delivery is None
+    for removed in existing.values():
+        late += not await _remove(removed)
+    if late:
+        dispatching.hurry(waiting)
+        raise TooLate
+    return waiting
+
+
+def _fields(post: Post, variant: Variant, text: str, account: Account, known: Delivery | None) -> dict[str, Any]:
+    delivery_id = known.id if known else Id()
+    revision = known.revision + 1 if known else 1
+    at = post.planned_at or now()
+    return {
+        "id": delivery_id,
+        "planned_at": at,
+        "due_at": at,
+        "content_at": at,
+        "language": post.language,
+        "options": variant.options,
+        "attachments": [attachment.model_dump() for attachment in post.attachments],
+        "revision": revision,
+        "parts": [Part(key=f"{delivery_id}-{revision}-0", text=text).model_dump()],
+        "platform": account.platform,
+    }
+
+
+async def _create(post: Post, account: Account, fields: Mapping[str, Any]) -> Delivery:
+    delivery = Delivery(workspace_id=post.workspace_id, post_id=post.id, account_id=account.id, state=State.SCHEDULED, **fields)
+    try:
+        return await delivery.insert()
+    except DuplicateKeyError:  # the same form, submitted twice at once
+        found = await Delivery.find_one({"post_id": post.id, "account_id": account.id})
+        return found or delivery
+
+
+async def _change(known: Delivery, fields: Mapping[str, Any]) -> Delivery | None:
+    """``None`` if it is too late; a published delivery stays as it is, its record is the truth."""
+    if known.state == State.PUBLISHED:
+        return known
+    changes = {key: value for key, value in fields.items() if key not in {"id", "platform"}}
+    return await deliveries.move(known.id, tuple(EDITABLE), State.SCHEDULED, **changes, **_AFRESH)
+
+
+_AFRESH: dict[str, Any] = {"strikes": 0, "checks": 0, "saved": "{}", "fenced_at": EPOCH, "undecidable": False, "trouble": None}
+"""What an edit forgets of earlier tries. None of them was accepted, or the delivery could not be edited."""
+
+
+async def _remove(delivery: Delivery) -> bool:
+    query = {"_id": delivery.id, "state": {"$in": list(EDITABLE)}}
+    gone = await Delivery.get_pymongo_collection().delete_one(query)
+    return gone.deleted_count == 1
+
+
+async def _withdraw(post: Post) -> None:
+    """Take all deliveries back. Raises ``TooLate`` if one is on its way or published; the others are canceled then."""
+    found = await Delivery.find({"post_id": post.id}).to_list()
+    if not all([await _cancel(delivery) for delivery in found if delivery.state != State.PUBLISHED]) or any(
+        delivery.state == State.PUBLISHED for delivery in found
+    ):
+        raise TooLate("It was sent already, or is being sent right now. What could be stopped is canceled.")
+    for delivery in found:
+        await _remove(delivery)
+
+
+async def _cancel(delivery: Delivery) -> bool:
+    return await deliveries.move(delivery.id, tuple(EDITABLE), State.CANCELED) is not None
+
+
+# --- people's actions on a whole post ---------------------------------------------------------------------------------
+
+
+async def reschedule(workspace: Workspace, post_id: Id, *, date: str, time: str, zone: str) -> Post:
+    """Move everything that is not sent yet. Raises ``Invalid``, ``NotFound``, ``TooLate`` (nothing could be moved)."""
+    post = await _get(workspace, post_id)
+    at = _chosen_time(date, time, zone)
+    changes = {"planned_at": at, "due_at": at, "content_at": at, **_AFRESH}
+    found = await Delivery.find({"post_id": post.id}).to_list()
+    moved = [
+        await deliveries.move(delivery.id, tuple(EDITABLE), State.SCHEDULED, **changes)
+        for delivery in found
+        if delivery.state in EDITABLE
+    ]
+    waiting = [delivery for delivery in moved if delivery is not None]
+    if not waiting:
+        raise TooLate
+    await Post.get_pymongo_collection().update_one(
+        {"_id": post.id}, {"$set": {"planned_at": at, "zone": zone, "updated_at": now()}}
+    )
+    dispatching.hurry(waiting)
+    return await _get(workspace, post_id)
+
+
+async def cancel(workspace: Workspace, post_id: Id) -> Post:
+    """Cancel everything that waits. Raises ``NotFound``, ``TooLate`` (nothing waited any more)."""
+    post = await _get(workspace, post_id)
+    waiting = await Delivery.find({"post_id": post.id, "state": {"$in": [State.SCHEDULED, State.QUEUED]}}).to_list()
+    stopped = [await deliveries.move(delivery.id, (State.SCHEDULED, State.QUEUED), State.CANCELED) for delivery in waiting]
+    if not any(stopped):
+        raise TooLate
+    return post
+
+
+async def delete(workspace: Workspace, post_id: Id) -> None:
+    """Remove a post of which nothing was published. Raises ``NotFound``, ``TooLate``."""
+    post = await _get(workspace, post_id)
+    await _withdraw(post)
+    await Post.get_pymongo_collection().delete_one({"_id": post.id})
+
+
+async def draft_of(workspace: Workspace, post_id: Id) -> Draft:
+    """The post as the composer holds it, to edit it. Raises ``NotFound``."""
+    post = await _get(workspace, post_id)
+    at = local(post.planned_at, post.zone) if post.planned_at else None
+    return Draft(
+        text=post.text,
+        account_ids=tuple(variant.account_id for variant in post.variants),
+        texts={variant.account_id: variant.text for variant in post.variants if variant.text is not None},
+        options={variant.account_id: variant.options for variant in post.variants},
+        attachments=tuple(post.attachments),
+        language=post.language,
+        date=at.strftime("%Y-%m-%d") if at else "",
+        time=at.strftime("%H:%M") if at else "",
+        zone=post.zone,
+    )
+
+
+async def _get(workspace: Workspace, post_id: Id) -> Post:
+    post = await Post.get(post_id)
+    if post is None or post.workspace_id != workspace.id:
+        raise NotFound
+    return post

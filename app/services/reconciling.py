@@ -1,0 +1,153 @@
+"""Ask the network what became of a delivery: after an ambiguous outcome, a crash behind the fence, or while it processes.
+
+Only reads. Found: published. Certainly absent: sent again with the same key. Undecidable: a person decides, with the evidence.
+"""
+
+import asyncio
+import json
+import logging
+import random
+from datetime import datetime
+from typing import Any
+
+from app import runtime
+from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Id, Receipt, State, Trouble, now
+from app.services import backoff, contents, deliveries, sessions
+from platforms import REGISTRY
+from platforms.base import Absent, Processing, Published, SentAttempt
+from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed
+
+log = logging.getLogger(__name__)
+
+OPEN = (State.UNCONFIRMED, State.PROCESSING)
+"""The states whose truth lies with the network."""
+
+Answer = Published | Processing | Absent
+
+
+async def reconcile(delivery_id: Id) -> None:
+    """Look once, if the delivery still needs it and nobody else is looking."""
+    claimed = await _claim(delivery_id)
+    if claimed is None:
+        return
+    attempt = await _record(claimed)
+    try:
+        async with asyncio.timeout(runtime.current().settings.step_limit):
+            answer = await _ask(claimed)
+    except PlatformError as error:
+        await _not_told(claimed, attempt, error)
+    except TimeoutError:
+        await _not_told(claimed, attempt, Unavailable(claimed.platform, "no_answer", "The network did not answer in time."))
+    except Exception:
+        log.exception("delivery %s: reconcile failed unexpectedly", claimed.id)
+        await _not_told(claimed, attempt, Unavailable(claimed.platform, "internal", "Something went wrong here while asking."))
+    else:
+        await _told(claimed, attempt, answer)
+
+
+async def _claim(delivery_id: Id) -> Delivery | None:
+    delivery = await Delivery.get(delivery_id)
+    if delivery is None or delivery.state not in OPEN or delivery.undecidable:
+        return None
+    return await deliveries.move(
+        delivery_id,
+        delivery.state,
+        delivery.state,
+        where={"lease_until": {"$lt": now()}, "undecidable": False},
+        increase={"checks": 1},
+        attempt_id=Id(),
+        lease_until=now() + runtime.current().settings.lease_time,
+    )
+
+
+async def _record(delivery: Delivery) -> Attempt:
+    return await Attempt(
+        id=delivery.attempt_id,
+        delivery_id=delivery.id,
+        workspace_id=delivery.workspace_id,
+        kind=AttemptKind.RECONCILE,
+        number=delivery.checks,
+        worker=runtime.current().name,
+        step="asking",
+    ).insert()
+
+
+async def _ask(delivery: Delivery) -> Answer:
+    account = await Account.get(delivery.account_id)
+    if account is None:
+        raise Unconfirmed(delivery.platform, "no_account", "The account was removed, so the network cannot be asked.")
+    try:
+        return await _call_adapter(delivery, account)
+    except TokenExpired:
+        return await _call_adapter(delivery, await sessions.refresh(account))
+
+
+async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
+    attempt = SentAttempt(
+        key=delivery.parts[delivery.position].key,
+        content=await contents.of_part(delivery, account),
+        saved=json.loads(delivery.saved),
+        sent_at=delivery.fenced_at,
+    )
+    return await REGISTRY[delivery.platform].reconcile(sessions.open_session(account), attempt)
+
+
+async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
+    """The network answered: write it down, if nobody decided meanwhile."""
+    ours = {"attempt_id": delivery.attempt_id}
+    match answer:
+        case Published(remote_id, url):
+            await deliveries.settle_part(delivery, Receipt(remote_id=remote_id, url=url), source=delivery.state, where=ours)
+            await _finish(attempt, outcome="found")
+        case Processing(_, check_in):
+            due_at = now() + check_in
+            await deliveries.move(delivery.id, delivery.state, State.PROCESSING, where=ours, due_at=due_at, lease_until=EPOCH)
+            await _finish(attempt, outcome="processing", next_at=due_at)
+        case Absent():
+            await _absent(delivery, attempt)
+
+
+async def _absent(delivery: Delivery, attempt: Attempt) -> None:
+    """Certainly not there: send again after the usual pause, or give up when enough was tried."""
+    error = Unavailable(delivery.platform, "absent", "The network does not have it; it was not sent.")
+    strikes = max(0, delivery.strikes - 1)  # the ambiguous outcome has been counted already
+    wait = backoff.delay(error, strikes=strikes, jitter=random.random())  # noqa: S311
+    due_at = now() + wait if wait is not None else now()
+    await deliveries.move(
+        delivery.id,
+        delivery.state,
+        State.SCHEDULED if wait is not None else State.DEAD,
+        where={"attempt_id": delivery.attempt_id},
+        due_at=due_at,
+        lease_until=EPOCH,
+        fenced_at=EPOCH,
+        checks=0,
+    )
+    await _finish(attempt, outcome="absent", next_at=due_at if wait is not None else None)
+
+
+async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
+    """The network could not be asked now, or has no way to know. In the end a person decides."""
+    if isinstance(error, ReconnectNeeded):
+        await _mark_reconnect(delivery)
+    hopeless = isinstance(error, Unconfirmed | ReconnectNeeded)
+    wait = None if hopeless else backoff.next_check(delivery.checks - 1, retry_after=error.retry_after)
+    trouble = Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status)
+    changes: dict[str, Any] = {"trouble": trouble.model_dump(), "undecidable": wait is None, "lease_until": EPOCH}
+    if wait is not None:
+        changes["due_at"] = now() + wait
+    await deliveries.move(delivery.id, delivery.state, State.UNCONFIRMED, where={"attempt_id": delivery.attempt_id}, **changes)
+    await _finish(attempt, outcome="not told", error=error, next_at=changes.get("due_at"))
+
+
+async def _mark_reconnect(delivery: Delivery) -> None:
+    account = await Account.get(delivery.account_id)
+    if account is not None:
+        await sessions.mark_reconnect(account)
+
+
+async def _finish(attempt: Attempt, *, outcome: str, error: PlatformError | None = None, next_at: datetime | None = None) -> None:
+    facts: dict[str, Any] = {"outcome": outcome, "finished_at": now(), "next_at": next_at}
+    if error is not None:
+        facts |= {"code": error.code, "message": error.message, "status": error.status, "remedy": error.remedy}
+    await Attempt.get_pymongo_collection().update_one({"_id": attempt.id}, {"$set": facts})

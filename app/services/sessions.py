@@ -1,0 +1,145 @@
+"""Using an account: a session for one call, fresh tokens, and its turn, because one account publishes one thing at a time."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from app import runtime
+from app.models import EPOCH, Account, AccountState, Id, now
+from app.sealing import SealBroken
+from platforms import REGISTRY
+from platforms.base import Session
+from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
+
+REFRESH_TIME = timedelta(seconds=30)
+"""Lease on the tokens during a refresh; longer than the HTTP time-out."""
+
+
+def open_session(account: Account) -> Session:
+    """The account as an adapter needs it for one call. Raises ``ReconnectNeeded`` if it has no usable tokens."""
+    parts = runtime.current()
+    if account.state == AccountState.DISCONNECTED:
+        raise TokenRevoked(account.platform, "disconnected", "This account is disconnected. Connect it again to publish.")
+    if account.state == AccountState.RECONNECT_NEEDED:
+        raise TokenRevoked(account.platform, "reconnect", "This account needs to be connected again.")
+    try:
+        tokens = parts.sealer.open(account.sealed)
+    except SealBroken:
+        raise TokenRevoked(
+            account.platform, "sealed_otherwise", "The installation's secret key changed. Connect the account again."
+        ) from None
+    return Session(
+        server=_server(account),
+        remote_id=account.remote_id,
+        handle=account.handle,
+        tokens=tokens,
+        limits=account.limits,
+        http=parts.http,
+    )
+
+
+def _server(account: Account) -> str:
+    if not account.sandbox:
+        return account.server
+    url = runtime.current().settings.sandbox_url
+    if url is None:
+        raise Unavailable(account.platform, "no_sandbox", "The sandbox is not running.")
+    return url.rstrip("/") + account.server
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+async def refresh(account: Account) -> Account:
+    """Get new tokens, or wait for the process that is getting them. Raises ``ReconnectNeeded``, ``Transient``.
+
+    Networks rotate refresh tokens, so of several processes one asks (a lease in the document) and the others wait for its result.
+    New tokens are stored before anybody uses them.
+    """
+    deadline = now() + REFRESH_TIME
+    while now() < deadline:
+        leased = await _lease_tokens(account)
+        if leased is not None:
+            return await _refresh(leased)
+        fresh = await Account.get(account.id)
+        if fresh is not None and fresh.session_version != account.session_version:
+            return fresh
+        await asyncio.sleep(0.2)
+    raise Unavailable(account.platform, "refresh_busy", "The account's access is just being renewed.")
+
+
+async def _lease_tokens(account: Account) -> Account | None:
+    found = await Account.get_pymongo_collection().find_one_and_update(
+        {"_id": account.id, "session_version": account.session_version, "refreshing_until": {"$lt": now()}},
+        {"$set": {"refreshing_until": now() + REFRESH_TIME}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return Account.model_validate(found) if found else None
+
+
+async def _refresh(account: Account) -> Account:
+    """Ask the network; whatever happens, give the lease back."""
+    changes: dict[str, Any] = {}
+    try:
+        tokens = await REGISTRY[account.platform].refresh(open_session(account))
+        changes = {"sealed": runtime.current().sealer.seal(tokens)}
+    except ReconnectNeeded:
+        changes = {"state": AccountState.RECONNECT_NEEDED}
+        raise
+    finally:
+        found = await Account.get_pymongo_collection().find_one_and_update(
+            {"_id": account.id, "session_version": account.session_version},
+            {"$set": {"refreshing_until": EPOCH, **changes}, "$inc": {"session_version": 1 if changes else 0}},
+            return_document=ReturnDocument.AFTER,
+        )
+    if found is None:
+        raise Unavailable(account.platform, "changed", "The account was connected again at the same moment.")
+    return Account.model_validate(found)
+
+
+async def mark_reconnect(account: Account) -> None:
+    """The network refused this account's tokens: nothing more is sent until a person connects it again."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": account.id, "session_version": account.session_version, "state": AccountState.CONNECTED},
+        {"$set": {"state": AccountState.RECONNECT_NEEDED}},
+    )
+
+
+# --- one thing at a time ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An account's lease: while it holds, nobody else publishes to the account."""
+
+    account: Account
+    token: Id
+
+
+async def take_turn(account_id: Id) -> Turn | None:
+    """Lease the account for one delivery; ``None`` while another holds it, or if the account does not exist."""
+    token = Id()
+    found = await Account.get_pymongo_collection().find_one_and_update(
+        {"_id": account_id, "busy_until": {"$lt": now()}},
+        {"$set": {"busy_until": now() + runtime.current().settings.lease_time, "busy_with": token}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return Turn(Account.model_validate(found), token) if found else None
+
+
+async def extend_turn(turn: Turn) -> None:
+    """Keep the turn for another lease; losing it only loosens the order, so that is not an error."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": turn.account.id, "busy_with": turn.token},
+        {"$set": {"busy_until": now() + runtime.current().settings.lease_time}},
+    )
+
+
+async def end_turn(turn: Turn) -> None:
+    """Give the account free."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": turn.account.id, "busy_with": turn.token}, {"$set": {"busy_until": EPOCH}}
+    )

@@ -1,0 +1,116 @@
+"""People: the first owner, signing in and out."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from pymongo.errors import DuplicateKeyError
+
+from app.errors import Invalid
+from app.models import LoginSession, Member, Role, User, Workspace, now
+from app.zones import ZONES
+
+SESSION_DAYS = 30
+"""How long a browser stays signed in."""
+
+MIN_PASSWORD = 10
+"""Characters; length is what makes a password hard to guess (NIST SP 800-63B asks for 8 at least)."""
+
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(secrets.token_hex(16))
+"""Checked when the address is unknown, so that the answer takes as long as for a known one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking, and in which workspace."""
+
+    user: User
+    workspace: Workspace
+    role: Role
+
+
+async def any_exists() -> bool:
+    """Whether the installation has an owner already."""
+    return await User.find_one() is not None
+
+
+async def create_owner(*, email: str, name: str, password: str, workspace_name: str, zone: str) -> User:
+    """Create the first user with a workspace. Raises ``Invalid``; also when there is a user already."""
+    email, name, workspace_name = email.strip().lower(), name.strip(), workspace_name.strip()
+    _check(email=email, name=name, password=password, workspace_name=workspace_name, zone=zone)
+    if await any_exists():
+        raise Invalid({"": "This installation has an owner already. Please sign in."})
+    hashed = await asyncio.to_thread(_hasher.hash, password)
+    try:
+        user = await User(email=email, name=name, password_hash=hashed).insert()
+    except DuplicateKeyError:
+        raise Invalid({"email": "There is a user with this address already."}) from None
+    workspace = await Workspace(name=workspace_name, zone=zone).insert()
+    await _join(user, workspace, Role.OWNER)
+    return user
+
+
+def _check(*, email: str, name: str, password: str, workspace_name: str, zone: str) -> None:
+    problems = {}
+    if "@" not in email[1:-1] or any(character.isspace() for character in email):
+        problems["email"] = "Write an e-mail address."
+    if not name:
+        problems["name"] = "Write your name."
+    if len(password) < MIN_PASSWORD:
+        problems["password"] = f"Use at least {MIN_PASSWORD} characters; a short sentence is fine."
+    if not workspace_name:
+        problems["workspace_name"] = "Give the workspace a name."
+    if zone not in ZONES:
+        problems["zone"] = "Choose a time zone from the list."
+    if problems:
+        raise Invalid(problems)
+
+
+async def _join(user: User, workspace: Workspace, role: Role) -> None:
+    await Member(workspace_id=workspace.id, user_id=user.id, role=role).insert()
+
+
+async def sign_in(email: str, password: str) -> str:
+    """A token for the browser's cookie. Raises ``Invalid`` without telling which of the two was wrong."""
+    user = await User.find_one({"email": email.strip().lower()})
+    fits = await asyncio.to_thread(_fits, user.password_hash if user else _NOBODY, password)
+    if user is None or not fits:
+        raise Invalid({"": "E-mail or password is wrong."})
+    token = secrets.token_urlsafe(32)
+    expires_at = now() + timedelta(days=SESSION_DAYS)
+    await LoginSession(token_hash=_hash(token), user_id=user.id, expires_at=expires_at).insert()
+    return token
+
+
+async def sign_out(token: str) -> None:
+    """Forget the browser; an unknown token is fine."""
+    await LoginSession.find({"token_hash": _hash(token)}).delete()
+
+
+async def identify(token: str) -> Identity | None:
+    """Who holds ``token``; ``None`` if it is unknown, expired, or its user has no workspace."""
+    session = await LoginSession.find_one({"token_hash": _hash(token)})
+    if session is None or session.expires_at < now():
+        return None
+    user = await User.get(session.user_id)
+    member = await Member.find_one({"user_id": session.user_id})
+    workspace = await Workspace.get(member.workspace_id) if member else None
+    if user is None or member is None or workspace is None:
+        return None
+    return Identity(user, workspace, member.role)
+
+
+def _fits(hashed: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hashed, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,225 @@
+"""Posts as people see them: a status in words, a sentence that says what to do, and the actions that are possible now."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from app.errors import NotFound
+from app.models import EDITABLE, FINAL, Account, Attempt, Delivery, Id, Post, State, Workspace, now
+from app.services import accounts
+from app.zones import local
+from platforms import REGISTRY
+from platforms.base import Adapter
+from platforms.errors import Remedy
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """One row of a post's page. ``tone`` is neutral, progress, good, warn or bad; ``detail`` is a sentence for the person.
+
+    ``actions`` are among ``send_again``, ``confirm``, ``deny``, ``reconnect``, ``edit``.
+    """
+
+    delivery: Delivery
+    account: Account
+    adapter: Adapter
+    label: str
+    tone: str
+    detail: str
+    url: str | None
+    attempts: list[Attempt]
+    actions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PostView:
+    """A post with all that its page needs. ``final``: nothing changes any more until a person acts."""
+
+    post: Post
+    status: str
+    deliveries: list[DeliveryView]
+    final: bool
+    can_edit: bool
+    can_cancel: bool
+    can_reschedule: bool
+    planned_at: datetime | None
+    zone: str
+
+
+_FILTERS: dict[str, tuple[State, ...]] = {
+    "scheduled": (State.SCHEDULED, State.QUEUED, State.PUBLISHING, State.PROCESSING),
+    "published": (State.PUBLISHED,),
+    "needs you": (State.FAILED, State.DEAD, State.UNCONFIRMED),
+}
+
+
+async def view(workspace: Workspace, post_id: Id) -> PostView:
+    """One post. Raises ``NotFound``."""
+    post = await Post.get(post_id)
+    if post is None or post.workspace_id != workspace.id:
+        raise NotFound
+    found = await Delivery.find({"post_id": post.id}).to_list()
+    attempts = [attempt for delivery in found for attempt in await _attempts(delivery)]
+    return (await _views([post], found, attempts))[0]
+
+
+async def _attempts(delivery: Delivery) -> list[Attempt]:
+    return await Attempt.find({"delivery_id": delivery.id}).sort("started_at").to_list()
+
+
+async def listed(workspace: Workspace, *, status: str | None = None, before: Id | None = None, limit: int = 20) -> list[PostView]:
+    """The newest posts first, ``limit`` of them, older than ``before``. ``status``: drafts, scheduled, published, needs you."""
+    older = {"$lt": before} if before else None
+    if status in _FILTERS:
+        posts = await _posts_in(workspace, _FILTERS[status], older, limit)
+    else:
+        query = {"workspace_id": workspace.id, **({"_id": older} if older else {})}
+        query |= {"draft": True} if status == "drafts" else {}
+        posts = await Post.find(query).sort("-_id").limit(limit).to_list()
+    found = await Delivery.find({"post_id": {"$in": [post.id for post in posts]}}).to_list() if posts else []
+    return await _views(posts, found, [])
+
+
+async def _posts_in(workspace: Workspace, states: Iterable[State], older: dict[str, Id] | None, limit: int) -> list[Post]:
+    """Posts with a delivery in one of ``states``. One question per state: each is answered by the index ``by_state``."""
+    ids: set[Id] = set()
+    for state in states:
+        query = {"workspace_id": workspace.id, "state": state, **({"post_id": older} if older else {})}
+        # a post has at most one delivery per account, so this many deliveries hold enough different posts for any sane number
+        found = await Delivery.find(query).sort("-post_id").limit(limit * 10).to_list()
+        ids |= {delivery.post_id for delivery in found}
+    newest = sorted(ids, reverse=True)[:limit]
+    posts = {post.id: post for post in await Post.find({"_id": {"$in": newest}}).to_list()} if newest else {}
+    return [posts[one] for one in newest if one in posts]
+
+
+async def _views(posts: Sequence[Post], found: Sequence[Delivery], attempts: Sequence[Attempt]) -> list[PostView]:
+    account_ids = list({delivery.account_id for delivery in found})
+    known = {one.id: one for one in await Account.find({"_id": {"$in": account_ids}}).to_list()} if account_ids else {}
+    by_post = _grouped(found, "post_id")
+    by_delivery = _grouped(attempts, "delivery_id")
+    return [
+        _post_view(
+            post,
+            [
+                describe(one, known[one.account_id], by_delivery.get(one.id, []), zone=post.zone, at=now())
+                for one in sorted(by_post.get(post.id, []), key=lambda delivery: delivery.created_at)
+                if one.account_id in known
+            ],
+        )
+        for post in posts
+    ]
+
+
+def _grouped(documents: Iterable[object], field: str) -> dict[Id, list]:  # type: ignore[type-arg]
+    ordered = sorted(documents, key=lambda document: getattr(document, field))
+    return {key: list(group) for key, group in groupby(ordered, key=lambda document: getattr(document, field))}
+
+
+def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
+    states = [row.delivery.state for row in rows]
+    return PostView(
+        post=post,
+        status=status_of(states, draft=post.draft, undecidable=any(row.delivery.undecidable for row in rows)),
+        deliveries=rows,
+        final=all(state in FINAL or row.delivery.undecidable for state, row in zip(states, rows, strict=True)),
+        can_edit=post.draft or not states or any(state in EDITABLE for state in states),
+        can_cancel=any(state in {State.SCHEDULED, State.QUEUED} for state in states),
+        can_reschedule=any(state in EDITABLE for state in states),
+        planned_at=post.planned_at,
+        zone=post.zone,
+    )
+
+
+def status_of(states: Sequence[State], *, draft: bool, undecidable: bool) -> str:  # noqa: PLR0911
+    """A post's status from its deliveries: what needs a person first, then what is under way, then what is done."""
+    have = set(states)
+    if draft or not have:
+        return "draft"
+    if undecidable:
+        return "needs you"
+    if have & {State.PUBLISHING, State.PROCESSING, State.UNCONFIRMED}:
+        return "publishing"
+    if have & {State.SCHEDULED, State.QUEUED}:
+        return "scheduled"
+    if have == {State.PUBLISHED}:
+        return "published"
+    if State.PUBLISHED in have:
+        return "partly published"
+    return "canceled" if have == {State.CANCELED} else "failed"
+
+
+# --- one delivery in words --------------------------------------------------------------------------------------------
+
+
+def describe(delivery: Delivery, account: Account, attempts: list[Attempt], *, zone: str, at: datetime) -> DeliveryView:
+    """The row of one delivery as of the instant ``at``. Pure."""
+    label, tone, detail = _words(delivery, zone=zone, at=at)
+    receipt = delivery.receipt
+    return DeliveryView(
+        delivery=delivery,
+        account=account,
+        adapter=REGISTRY[account.platform],
+        label=label,
+        tone=tone,
+        detail=detail,
+        url=accounts.public_url(account, receipt.url) if receipt else None,
+        attempts=attempts,
+        actions=_actions(delivery),
+    )
+
+
+def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]:  # noqa: PLR0911 - one per state
+    reason = delivery.trouble.message if delivery.trouble else ""
+    match delivery.state:
+        case State.SCHEDULED | State.QUEUED:
+            return _waiting(delivery, reason, zone=zone, at=at)
+        case State.PUBLISHING:
+            return "Sending", "progress", "It is being sent right now."
+        case State.PROCESSING:
+            return "Processing", "progress", "The network has it and is preparing it."
+        case State.UNCONFIRMED if delivery.undecidable:
+            return "Needs your answer", "warn", f"{reason} Please look on the network: is it there?"
+        case State.UNCONFIRMED:
+            return "Checking", "progress", "The network's answer got lost. We are asking whether the post is there."
+        case State.PUBLISHED:
+            return "Published", "good", _at("Published", delivery.published_at, zone)
+        case State.FAILED:
+            return "Failed", "bad", reason
+        case State.DEAD:
+            return "Gave up", "bad", f"{reason} We tried {_times(delivery.attempts)}."
+        case State.CANCELED:
+            return "Canceled", "neutral", "It will not be sent."
+
+
+def _waiting(delivery: Delivery, reason: str, *, zone: str, at: datetime) -> tuple[str, str, str]:
+    clock = local(delivery.due_at, zone).strftime("%H:%M")
+    if delivery.attempts and reason:
+        label = f"Retrying at {clock}" if delivery.due_at > at else "Retrying"
+        return label, "warn", reason
+    if delivery.due_at <= at:
+        return "Sending soon", "progress", "It is due and waits for its turn."
+    return "Scheduled", "neutral", _at("Planned for", delivery.due_at, zone)
+
+
+def _at(words: str, instant: datetime | None, zone: str) -> str:
+    return f"{words} {local(instant, zone).strftime('%-d %B %Y, %H:%M')}." if instant else words
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _actions(delivery: Delivery) -> frozenset[str]:
+    match delivery.state:
+        case State.FAILED | State.DEAD if delivery.trouble and delivery.trouble.remedy == Remedy.RECONNECT:
+            return frozenset({"reconnect", "send_again"})
+        case State.FAILED:
+            return frozenset({"edit", "send_again"})
+        case State.DEAD | State.CANCELED:
+            return frozenset({"send_again"})
+        case State.UNCONFIRMED if delivery.undecidable:
+            return frozenset({"confirm", "deny"})
+        case _:
+            return frozenset()

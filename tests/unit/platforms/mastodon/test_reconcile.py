@@ -69,10 +69,15 @@ async def test_of_an_older_twin_and_the_post_itself_the_post_is_found(scene: Sce
 
 
 async def test_of_two_matches_the_one_soonest_after_sending_is_taken(scene: Scene) -> None:
-    scene.server.publish("Ding dong", at=ago(seconds=3))
+    scene.server.publish("Ding dong", at=ago(seconds=1))
     soonest = scene.server.publish("Ding dong", at=NOW + timedelta(seconds=2))
     scene.server.publish("Ding dong", at=NOW + timedelta(seconds=50))
     assert (await scene.reconcile(post(), sent_at=NOW)).remote_id == soonest["id"]
+
+
+async def test_a_few_seconds_between_the_clocks_do_not_hide_a_post(scene: Scene) -> None:
+    status = scene.server.publish("Ding dong", at=ago(seconds=3))
+    assert (await scene.reconcile(post(), sent_at=NOW)).remote_id == status["id"]
 
 
 async def test_a_server_whose_clock_is_behind_is_understood(scene: Scene) -> None:

@@ -76,11 +76,9 @@ async def _own_statuses(session: Session, sent_at: datetime, now: datetime) -> L
             raise odd_reply(response)
         skew = _skew(response, now) if not cursor else skew
         statuses += page
-        last = remote_id(page[-1]) if page else None
-        if last is None or _reaches(page, sent_at - MAX_SKEW):
-            complete = True
+        if complete := not page or _reaches(page, sent_at - MAX_SKEW):
             break
-        cursor = {"max_id": last}
+        cursor = {"max_id": str(page[-1].get("id"))}
     return Listing(tuple(statuses), complete, skew)
 
 

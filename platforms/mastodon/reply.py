@@ -25,9 +25,9 @@ def json_object(response: httpx.Response) -> dict[str, Any]:
 
 
 def json_objects(response: httpx.Response) -> list[dict[str, Any]] | None:
-    """The objects of the answer's JSON list; ``None`` if it is no list."""
+    """The answer's JSON list of objects; ``None`` if it is anything else."""
     found = _json(response)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else None
+    return found if isinstance(found, list) and all(isinstance(item, dict) for item in found) else None
 
 
 def _json(response: httpx.Response) -> object:

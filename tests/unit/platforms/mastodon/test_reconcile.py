@@ -182,7 +182,14 @@ async def test_an_account_that_posted_too_much_since_is_left_to_a_person(scene: 
 
 
 @pytest.mark.parametrize(
-    "answer", [httpx.ConnectError("down"), httpx.Response(502), httpx.Response(200, text="<html>"), reply(200, a=1)]
+    "answer",
+    [
+        httpx.ConnectError("down"),
+        httpx.Response(502),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json=[None]),
+        reply(200, a=1),
+    ],
 )
 async def test_a_server_that_cannot_be_asked_leaves_it_open(scene: Scene, answer: httpx.Response | Exception) -> None:
     scene.clock.advance(LATER)

@@ -26,7 +26,7 @@ PAGE = 40
 PAGES = 10
 """An account with more than 400 newer statuses is left to a person."""
 SETTLED = timedelta(seconds=60)
-"""How long after sending a server may still be storing the status; twice our read time-out."""
+"""How long after sending a server may still be storing the status; well past the read time-out of :mod:`platforms.http`."""
 SLACK = timedelta(seconds=5)
 """Between the clocks of our own workers, and for the whole seconds of a ``Date`` header."""
 MAX_SKEW = timedelta(minutes=2)

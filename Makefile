@@ -20,7 +20,7 @@ help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/run.stamp  ## Start everything here: web, workers, database, broker and sandbox networks
-	@$(BIN)/carillon run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/carillon run
 
 test: $(VENV)/test.stamp servers lint  ## Check everything: lint, then unit, contract, integration and browser tests
 	@$(BIN)/pytest tests/unit tests/contract tests/integration tests/e2e

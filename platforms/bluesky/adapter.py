@@ -145,7 +145,9 @@ def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any]
     try:
         return lexicon.post(content, images, facets)
     except ValueError:
-        raise ContentRejected(PLATFORM, "invalid_record", "Bluesky would refuse this post as too large.") from None
+        raise ContentRejected(
+            PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many pictures."
+        ) from None
 
 
 def _put_body(session: Session, rkey: str, record: Mapping[str, Any]) -> bytes:
@@ -174,7 +176,7 @@ async def _look(session: Session, content: Content, rkey: str) -> Published | Ab
             collection=lexicon.POST,
             rkey=rkey,
         )
-    except PlatformError as error:
+    except Rejected as error:
         if error.code == _NOT_THERE:
             return Absent()
         raise

@@ -43,9 +43,9 @@ class AppPassword:
 
     async def connect(self, http: httpx.AsyncClient, answers: Mapping[str, str]) -> Connected:
         """Sign in once; see :class:`platforms.base.PasswordConnector`."""
-        server = _origin(answers.get("server") or DEFAULT_SERVER)
+        server = _base_url(answers.get("server") or DEFAULT_SERVER)
         session = await _sign_in(http, server, answers)
-        home = Xrpc(http, _origin(session.pds) if session.pds else server, session.tokens["access"])
+        home = Xrpc(http, _base_url(session.pds) if session.pds else server, session.tokens["access"])
         name, avatar_url = await _profile(home, session)
         return Connected(
             server=home.server,
@@ -99,8 +99,11 @@ def _handle(typed: str) -> str:
     return visible.strip().removeprefix("@").lower()
 
 
-def _origin(address: str) -> str:
-    """``scheme://host[:port]`` of what was typed. Raises ``Rejected`` if it is no address of a host."""
+def _base_url(address: str) -> str:
+    """What comes before ``/xrpc``: usually just an origin, with a path where a server is mounted under one.
+
+    User, query and fragment of what was typed are dropped. Raises ``Rejected`` if it is no address of a host.
+    """
     typed = address.strip()
     try:
         url = httpx.URL(typed if "://" in typed else f"https://{typed}")
@@ -108,7 +111,7 @@ def _origin(address: str) -> str:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or "%" in url.host:
         raise Rejected(PLATFORM, "no_server", _NO_SERVER)
-    return f"{url.scheme}://{url.netloc.decode()}"
+    return f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
 
 
 def _web_address(value: Any) -> str | None:

@@ -31,6 +31,9 @@ ODD_REPLY = "odd_reply"
 _LONG_WINDOW = 3600
 """Seconds. Limits over an hour or a day (write points) are quotas; shorter ones (requests per five minutes) are speed limits."""
 
+_SAYS_WHEN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Every answer carries the rate-limit headers; only these say that waiting helps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -68,24 +71,26 @@ TABLE = (
     Row(415, "", "", MediaRejected, _NO_PICTURE),
     Row(429, "", "", RateLimited, "Bluesky asks to slow down."),
 )
-"""The first row that matches decides; :data:`_NAMED` decides about named refusals that are not here."""
+"""The first row that matches decides."""
 
 _NAMED: dict[int, tuple[type[PlatformError], str]] = {
     HTTPStatus.UNAUTHORIZED: (TokenRevoked, _RECONNECT),
     HTTPStatus.FORBIDDEN: (TokenRevoked, "Bluesky does not let this account do that. Connect it again."),
 }
+"""Named refusals without a row, by status; any other status of theirs means that the content is invalid."""
 
 
 def refusal(answer: httpx.Response, *, mutation: bool) -> PlatformError:
     """The error that ``answer``, not a success, stands for. ``mutation``: whether it may have been carried out all the same."""
     code, text = _error(answer)
-    row = next((row for row in TABLE if _matches(row, answer.status_code, code, text)), None)
-    if row:
+    if not answer.is_client_error:
+        return unclear(answer, code or ODD_REPLY, mutation=mutation)
+    if row := next((row for row in TABLE if _matches(row, answer.status_code, code, text)), None):
         return _as_error(row.leaf, code or f"http_{answer.status_code}", row.message, answer)
-    if code and answer.is_client_error:
-        leaf, message = _NAMED.get(answer.status_code, (ContentRejected, _INVALID))
-        return _as_error(leaf, code, message, answer)
-    return unclear(answer, code or ODD_REPLY, mutation=mutation)
+    if not code:
+        return unclear(answer, mutation=mutation)
+    leaf, message = _NAMED.get(answer.status_code, (ContentRejected, _INVALID))
+    return _as_error(leaf, code, message, answer)
 
 
 def unclear(answer: httpx.Response, code: str = ODD_REPLY, *, mutation: bool) -> PlatformError:
@@ -116,10 +121,6 @@ def _as_error(leaf: type[PlatformError], code: str, message: str, answer: httpx.
         leaf, message = QuotaExhausted, "This account has used up what Bluesky allows for now."
     retry_after = _wait(limits) if answer.status_code in _SAYS_WHEN else None
     return leaf(PLATFORM, code, message, retry_after=retry_after, status=answer.status_code)
-
-
-_SAYS_WHEN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-"""Every answer carries the rate-limit headers; only these say that waiting helps."""
 
 
 def _window(policy: str | None) -> int:

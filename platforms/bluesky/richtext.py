@@ -15,10 +15,9 @@ from atproto_client import models  # type: ignore[import-untyped]
 from atproto_client.utils import detect_facets, detect_mentions  # type: ignore[import-untyped]
 
 from platforms.base import Segment
-from platforms.text import graphemes
 
-_TAG_GRAPHEMES, _TAG_BYTES = 64, 640
-"""Limits of ``app.bsky.richtext.facet#tag``."""
+_TAG_BYTES = 640
+"""Limit of ``app.bsky.richtext.facet#tag``, beside its 64 characters, which the detection observes itself."""
 _LINK = re.compile(r"https?://[^\s/]\S*")
 """What the lexicon's ``uri`` format demands of a link: something between the slashes and the path."""
 
@@ -92,6 +91,6 @@ def _allowed(span: Span) -> bool:
         case "link":
             return _LINK.fullmatch(span.value) is not None
         case "tag":
-            return graphemes(span.value) <= _TAG_GRAPHEMES and len(span.value.encode()) <= _TAG_BYTES
+            return len(span.value.encode()) <= _TAG_BYTES
         case "mention":
             return True

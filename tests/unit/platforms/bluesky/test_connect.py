@@ -39,9 +39,14 @@ async def test_a_handle_is_taken_as_people_paste_it(http: httpx.AsyncClient, typ
     assert (await connect(http, handle=typed)).remote_id == DID
 
 
-@pytest.mark.parametrize("typed", ["pds.test", "https://pds.test/", "https://someone:secret@pds.test/path?query#x", " pds.test "])
+@pytest.mark.parametrize("typed", ["pds.test", "https://pds.test/", "https://someone:secret@pds.test/?query#x", " pds.test "])
 async def test_a_server_is_taken_as_people_type_it(http: httpx.AsyncClient, typed: str) -> None:
     assert (await connect(http, server=typed)).server == SERVER
+
+
+async def test_a_server_may_be_mounted_under_a_path(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.pds_endpoint = "https://pds.test/sandbox/bluesky/"
+    assert (await connect(http, server="https://pds.test/sandbox/bluesky/")).server == "https://pds.test/sandbox/bluesky"
 
 
 async def test_without_a_server_it_is_the_default_one(http: httpx.AsyncClient, pds: FakePds) -> None:

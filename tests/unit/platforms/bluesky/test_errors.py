@@ -48,6 +48,8 @@ LARGE = "blob too big (maximum 2000000, got 3313202) at $.record.embed.images[0]
         (500, "InternalServerError", "Internal Server Error", UnexpectedReply),
         (502, "UpstreamFailure", "", UnexpectedReply),
         (503, "NotEnoughResources", "", UnexpectedReply),
+        (502, "ExpiredToken", "", UnexpectedReply),
+        (502, "BlobNotFound", "", UnexpectedReply),
     ],
 )
 def test_the_table_for_the_mutation(status: int, code: str, text: str, leaf: type[PlatformError]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -185,14 +187,16 @@ async def test_a_record_that_vanishes_while_we_look_is_unconfirmed(
         await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
 
 
+@pytest.mark.parametrize("facts", [{"text": "Goodbye"}, {"created_at": DUE.replace(microsecond=0)}])
 async def test_a_different_post_in_its_place_is_for_a_person_to_judge(
-    session: Session, checkpoint: SavedCheckpoint, pds: FakePds, content: Make
+    session: Session, checkpoint: SavedCheckpoint, pds: FakePds, content: Make, facts: dict[str, Any]
 ) -> None:
-    await bluesky.publish(session, content("Hello"), key=KEY, checkpoint=checkpoint)
+    await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
+    other = replace(content(), **facts)
     with pytest.raises(Unconfirmed, match="different post"):
-        await bluesky.publish(session, content("Goodbye"), key=KEY, checkpoint=checkpoint)
+        await bluesky.publish(session, other, key=KEY, checkpoint=checkpoint)
     with pytest.raises(Unconfirmed, match="different post"):
-        await bluesky.reconcile(session, sent(content("Goodbye")))
+        await bluesky.reconcile(session, sent(other))
     assert [record["text"] for record in pds.records.values()] == ["Hello"]
 
 
@@ -202,9 +206,10 @@ async def test_reconcile_needs_no_token_and_says_when_it_cannot_ask(
     published = await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
     stranger = replace(session, tokens={})
     assert await bluesky.reconcile(stranger, sent(content())) == published
-    pds.next_reply("getRecord", lambda: httpx.Response(503))
-    with pytest.raises(Unavailable):
-        await bluesky.reconcile(stranger, sent(content()))
+    for status, code in ((503, "NotEnoughResources"), (502, "RecordNotFound")):
+        pds.next_reply("getRecord", partial(refused, status, code))
+        with pytest.raises(Unavailable):
+            await bluesky.reconcile(stranger, sent(content()))
 
 
 async def test_being_unable_to_ask_for_a_handle_stops_before_the_fence(

@@ -1,9 +1,10 @@
 """Bluesky's records and answers, through the models that the ``atproto`` package generates from the lexicons.
 
 The package serves for what it is good at: models that refuse what the lexicons refuse and write ``$type`` and camelCase names,
-the method names, the reading of DID documents and rate-limit headers (here), and Bluesky's own detection of links, mentions and
-tags (:mod:`platforms.bluesky.richtext`). It does not send: its client opens a connection pool of its own that follows
-redirects, and it drops ``"swapRecord": null``; every request of ours passes the guarded client (:mod:`platforms.bluesky.xrpc`).
+the method names and the reading of DID documents (here), the reading of rate-limit headers (:mod:`platforms.bluesky.errors`),
+and Bluesky's own detection of links, mentions and tags (:mod:`platforms.bluesky.richtext`). It does not send: its client opens
+a connection pool of its own that follows redirects, and it drops ``"swapRecord": null``; every request of ours passes the
+guarded client (:mod:`platforms.bluesky.xrpc`).
 
 The import costs about 0.4 s and 33 MB. It happens when the process starts and not on first use, because that would be a
 person's first keystroke in the composer, or the first post that is due.

@@ -1,0 +1,80 @@
+"""The web application: Litestar with its routes, templates and protections put together."""
+
+from litestar import Litestar, Router, get
+from litestar.datastructures import CacheControlHeader
+from litestar.di import Provide
+from litestar.plugins.htmx import HTMXPlugin
+from litestar.response import File
+from litestar.static_files import create_static_files_router
+
+from app import runtime
+from app.courier import Courier, connect_broker
+from app.routes import accounts, compose, failures, health, media, posts, sessions, setup
+from app.routes.security import SignedIn, csrf_config, need_person, protect, provide_identity, provide_workspace
+from app.routes.templating import HTMX, STATIC, template_config
+from app.services.media import MAX_UPLOAD_BYTES
+from app.settings import Settings
+
+_FOR_EVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
+"""Addresses of static files carry a hash of the content."""
+
+_COOKIELESS = {"exclude_from_csrf": True}
+"""Answers that caches may keep must not carry one person's cookie to another."""
+
+_UPLOADS_AT_ONCE = 4
+
+
+def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = False) -> Litestar:
+    """The application for one process. ``runtime_started``: somebody else starts and stops the runtime (``carillon run``)."""
+
+    async def start() -> None:
+        await runtime.start(settings, courier)
+
+    return Litestar(
+        route_handlers=[_public(), _private()],
+        on_startup=[] if runtime_started else [start],
+        on_shutdown=[] if runtime_started else [runtime.stop],
+        template_config=template_config(),
+        plugins=[HTMXPlugin()],
+        csrf_config=csrf_config(settings),
+        before_send=[protect(settings)],
+        exception_handlers=failures.HANDLERS,
+        request_max_body_size=_UPLOADS_AT_ONCE * MAX_UPLOAD_BYTES,
+        openapi_config=None,
+    )
+
+
+def served() -> Litestar:
+    """For an ASGI server with real services: everything from the environment. ``uvicorn --factory app.asgi:served``."""
+    settings = Settings()
+    if settings.amqp_url is None:
+        raise ValueError("CARILLON_AMQP_URL is not set; without RabbitMQ use `carillon run`")
+    return create_app(settings, Courier(connect_broker(settings.amqp_url.get_secret_value())))
+
+
+def _public() -> Router:
+    """What strangers may see."""
+    static = create_static_files_router("/static", [STATIC], cache_control=_FOR_EVER)
+    people = Router("/", route_handlers=[setup.router, sessions.router], middleware=[SignedIn])
+    files = Router("/", route_handlers=[static, htmx, media.router, health.router], opt=_COOKIELESS)
+    return Router("/", route_handlers=[files, people])
+
+
+def _private() -> Router:
+    """What needs a person, and shows only that person's workspace."""
+    return Router(
+        "/",
+        route_handlers=[accounts.router, compose.router, posts.router],
+        middleware=[SignedIn],
+        guards=[need_person],
+        dependencies={
+            "identity": Provide(provide_identity, sync_to_thread=False),
+            "workspace": Provide(provide_workspace, sync_to_thread=False),
+        },
+    )
+
+
+@get("/static/vendor/htmx.min.js", cache_control=_FOR_EVER)
+async def htmx() -> File:
+    """htmx, from its installed package."""
+    return File(HTMX, media_type="text/javascript", content_disposition_type="inline")

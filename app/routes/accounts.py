@@ -1,0 +1,140 @@
+"""Connected profiles: list, connect, reconnect, disconnect."""
+
+from typing import Annotated, Any
+
+from litestar import Router, get, post
+from litestar.params import Parameter
+from litestar.response import Redirect, Response
+
+from app import runtime
+from app.errors import Invalid, NotFound
+from app.models import Account, Workspace
+from app.routes import forms
+from app.routes.security import Asking
+from app.routes.templating import page
+from app.services import accounts
+from app.services.users import Identity
+from platforms import REGISTRY
+from platforms.base import Adapter
+
+_DONE = {
+    "connected": "Connected. You can write for it now.",
+    "sandbox": "The sandbox networks are connected. Write your first post.",
+    "disconnected": "Disconnected.",
+}
+
+
+async def _list(identity: Identity, *, done: str | None = None, problems: dict[str, str] | None = None) -> Response[Any]:
+    connected = await accounts.listed(identity.workspace)
+    offered = runtime.current().settings.sandbox_url is not None and not any(account.sandbox for account in connected)
+    return page(
+        "accounts.html",
+        status=422 if problems else 200,
+        me=identity,
+        section="accounts",
+        accounts=connected,
+        registry=REGISTRY,
+        sandbox=offered,
+        done=done,
+        problems=problems or {},
+    )
+
+
+@get("/accounts")
+async def index(identity: Identity, done: str = "") -> Response[Any]:
+    """All accounts, and how to connect more."""
+    return await _list(identity, done=_DONE.get(done))
+
+
+@post("/accounts/sandbox")
+async def connect_sandbox(identity: Identity) -> Response[Any]:
+    """One click: an account on every sandbox network."""
+    try:
+        await accounts.connect_sandbox(identity.workspace)
+    except Invalid as invalid:
+        return await _list(identity, problems=invalid.problems)
+    return Redirect("/accounts?done=sandbox", status_code=303)
+
+
+@get("/accounts/connect/{platform:str}")
+async def form(identity: Identity, platform: str, account: str = "") -> Response[Any]:
+    """The connect form, drawn from the adapter's fields; to reconnect, with what is known about ``account``."""
+    adapter = _adapter(platform)
+    known = await accounts.get(identity.workspace, forms.to_id(account)) if account else None
+    return _form(identity, adapter, _known_answers(adapter, known), {})
+
+
+@post("/accounts/connect/{platform:str}")
+async def connect(request: Asking, identity: Identity, platform: str) -> Response[Any]:
+    """Connect at once with a password, or leave for the network's consent page."""
+    adapter, answers = _adapter(platform), await forms.read(request)
+    try:
+        if not _leaves(adapter):
+            await accounts.connect(identity.workspace, platform, answers)
+            return Redirect("/accounts?done=connected", status_code=303)
+        address = await accounts.begin(identity.workspace, identity.user, platform, answers, redirect_uri=_redirect_uri(request))
+    except Invalid as invalid:
+        return _form(identity, adapter, answers, invalid.problems)
+    return Redirect(address, status_code=303)
+
+
+@get("/accounts/callback")
+async def callback(
+    identity: Identity,
+    given_state: Annotated[str, Parameter(query="state")] = "",
+    code: str = "",
+    error: str = "",
+) -> Response[Any]:
+    """The person is back from the consent page."""
+    if error or not code:
+        return await _list(identity, problems={"": "The network did not give its consent. You can try again at any time."})
+    try:
+        await accounts.finish(identity.workspace, identity.user, state=given_state, code=code)
+    except Invalid as invalid:
+        return await _list(identity, problems=invalid.problems)
+    return Redirect("/accounts?done=connected", status_code=303)
+
+
+@post("/accounts/{account_id:str}/disconnect")
+async def disconnect(workspace: Workspace, account_id: str) -> Response[Any]:
+    """Forget the account's tokens."""
+    await accounts.disconnect(workspace, forms.to_id(account_id))
+    return Redirect("/accounts?done=disconnected", status_code=303)
+
+
+def _form(identity: Identity, adapter: Adapter, answers: dict[str, str], problems: dict[str, str]) -> Response[Any]:
+    return page(
+        "connect.html",
+        status=422 if problems else 200,
+        me=identity,
+        section="accounts",
+        adapter=adapter,
+        leaves=_leaves(adapter),
+        answers=answers,
+        problems=problems,
+    )
+
+
+def _adapter(platform: str) -> Adapter:
+    if platform not in REGISTRY:
+        raise NotFound
+    return REGISTRY[platform]
+
+
+def _leaves(adapter: Adapter) -> bool:
+    """Whether connecting goes through the network's own consent page."""
+    return hasattr(adapter.connector, "authorize")
+
+
+def _known_answers(adapter: Adapter, account: Account | None) -> dict[str, str]:
+    """Fields that are named like facts of the account: its server, its handle."""
+    names = [field.name for field in adapter.connector.fields if not field.secret]
+    return {name: str(getattr(account, name)) for name in names if hasattr(account, name)}
+
+
+def _redirect_uri(request: Asking) -> str:
+    base = runtime.current().settings.public_url or str(request.base_url)
+    return base.rstrip("/") + "/accounts/callback"
+
+
+router = Router("/", route_handlers=[index, connect_sandbox, form, connect, callback, disconnect])

@@ -1,0 +1,88 @@
+"""What went wrong, as a page a person can read, or as a note inside the page for htmx."""
+
+import logging
+from typing import Any
+from urllib.parse import quote
+
+from jinja2_fragments.litestar import HTMXBlockTemplate
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.response import Redirect
+from litestar.types import ExceptionHandlersMap
+
+from app.errors import Invalid, NotFound, TooLate
+from app.routes.templating import page
+
+log = logging.getLogger(__name__)
+
+_TITLES = {
+    400: ("We could not read that", "The request was not complete. Go back, reload the page and try again."),
+    403: ("This form is out of date", "Go back, reload the page and send it again."),
+    404: ("There is nothing here", "The page does not exist, or it belongs to another workspace."),
+    405: ("There is nothing here", "This address takes no such request."),
+    413: ("That is too large", "Choose smaller or fewer images and try again."),
+    429: ("One moment, please", "That was too often. Wait a minute and try again."),
+}
+_BROKEN = (
+    "Something broke on our side",
+    "It was noted in the log. Nothing you wrote was published twice; try again in a moment.",
+)
+
+
+def _show(request: Request[Any, Any, Any], status: int, title: str, message: str) -> HTMXBlockTemplate:
+    if request.headers.get("HX-Request") != "true":
+        return page("failure.html", status=status, title=title, message=message, me=request.scope.get("user"))
+    answer = page("failure.html", block="alert", status=status, message=message)
+    answer.headers.update({"HX-Retarget": "#alerts", "HX-Reswap": "innerHTML"})
+    return answer
+
+
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """Litestar's own refusals: unknown pages, stale forms, too many tries."""
+    title, message = _TITLES.get(error.status_code, _BROKEN)
+    if error.status_code >= 500:  # noqa: PLR2004
+        log.error("request failed", exc_info=error)
+    answer = _show(request, error.status_code, title, message)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def on_missing(request: Request[Any, Any, Any], _: NotFound) -> Response[Any]:
+    """Nothing of that id in this workspace."""
+    return _show(request, 404, *_TITLES[404])
+
+
+def on_invalid(request: Request[Any, Any, Any], error: Invalid) -> Response[Any]:
+    """A form that its own route did not show again."""
+    return _show(request, 422, "Something needs a change", " ".join(error.problems.values()))
+
+
+def on_late(request: Request[Any, Any, Any], error: TooLate) -> Response[Any]:
+    """The fence was passed before the person acted."""
+    return _show(request, 409, "Too late", error.message)
+
+
+def on_stranger(request: Request[Any, Any, Any], _: NotAuthorizedException) -> Response[Any]:
+    """Sign in first, and come back to the page that was asked for."""
+    reads = request.method == "GET"
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    address = f"/sign-in?next={quote(back, safe='')}" if reads and back != "/" else "/sign-in"
+    if request.headers.get("HX-Request") == "true":
+        return Response(content=None, status_code=401, headers={"HX-Redirect": "/sign-in"})
+    return Redirect(address, status_code=303)
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Ours to mend: the log has the trace, the person a calm page."""
+    log.error("request failed", exc_info=error)
+    return _show(request, 500, *_BROKEN)
+
+
+HANDLERS: ExceptionHandlersMap = {
+    NotAuthorizedException: on_stranger,
+    HTTPException: on_http,
+    NotFound: on_missing,
+    Invalid: on_invalid,
+    TooLate: on_late,
+    Exception: on_bug,
+}

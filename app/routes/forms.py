@@ -1,0 +1,85 @@
+"""From a form's fields to values."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import FormMultiDict, UploadFile
+
+from app.errors import Invalid, NotFound
+from app.ids import Id
+from app.models import Attachment, Workspace
+from app.services import media
+from app.services.posts import Draft
+
+
+def to_id(value: str) -> Id:
+    """An id from an address. Raises ``NotFound``: what is no id is nobody's."""
+    if not Id.is_valid(value):
+        raise NotFound
+    return Id(value)
+
+
+async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The text fields of a small form, each once."""
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def draft(form: FormMultiDict) -> Draft:
+    """What the composer holds. Fields of unknown accounts are harmless: the services look only at the workspace's own."""
+    return Draft(
+        text=_newlines(form.get("text", "")),
+        account_ids=tuple(_ids(form.getall("account", []))),
+        texts={account: _newlines(text) for account, text in _per_account(form, "text-") if text.strip()},
+        options=_options(form),
+        attachments=tuple(_attachments(form)),
+        language=form.get("language") or None,
+        date=form.get("date", ""),
+        time=form.get("time", ""),
+        zone=form.get("zone", "UTC"),
+    )
+
+
+async def add_uploads(workspace: Workspace, form: FormMultiDict) -> tuple[list[Attachment], dict[str, str]]:
+    """Store the chosen files, whichever button was pressed; those that cannot be used are named in the problems."""
+    added, refused = [], []
+    for upload in form.getall("images", []):
+        if isinstance(upload, UploadFile) and (data := await upload.read()):
+            try:
+                added.append(Attachment(media_id=(await media.add(workspace, data)).id))
+            except Invalid as invalid:
+                refused.append(f"{upload.filename}: {' '.join(invalid.problems.values())}")
+    return added, {"media": " ".join(refused)} if refused else {}
+
+
+def _attachments(form: FormMultiDict) -> Iterable[Attachment]:
+    for media_id in _ids(form.getall("media", [])):
+        yield Attachment(media_id=media_id, alt=_newlines(form.get(f"alt-{media_id}", "")).strip())
+
+
+def _options(form: FormMultiDict) -> dict[Id, dict[str, str]]:
+    """Fields are named ``option-<account>-<key>``."""
+    found: dict[Id, dict[str, str]] = {}
+    for name, value in form.multi_items():
+        account, _, key = name.removeprefix("option-").partition("-")
+        if name.startswith("option-") and Id.is_valid(account) and isinstance(value, str):
+            found.setdefault(Id(account), {})[key] = value
+    return found
+
+
+def _per_account(form: FormMultiDict, prefix: str) -> Iterable[tuple[Id, str]]:
+    for name, value in form.multi_items():
+        rest = name.removeprefix(prefix)
+        if name.startswith(prefix) and Id.is_valid(rest) and isinstance(value, str):
+            yield Id(rest), value
+
+
+def _ids(values: Iterable[Any]) -> Iterable[Id]:
+    """Valid ids, each once, in the form's order."""
+    return [Id(value) for value in dict.fromkeys(values) if isinstance(value, str) and Id.is_valid(value)]
+
+
+def _newlines(text: str) -> str:
+    """Browsers send CRLF; networks count it as two."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,178 @@
+"""Written posts: the list, one post's page, and what people do with it."""
+
+import hashlib
+from collections.abc import Awaitable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar import Router, get, post
+from litestar.response import Redirect, Response
+
+from app.errors import Invalid, TooLate
+from app.models import now
+from app.routes import forms
+from app.routes.security import Asking
+from app.routes.templating import page
+from app.services import accounts, deliveries, posts
+from app.services.posts import Draft, PostView
+from app.services.users import Identity
+from app.zones import local
+
+_PAGE = 20
+_FILTERS = (("", "All"), ("scheduled", "Scheduled"), ("published", "Published"), ("needs-you", "Needs you"), ("drafts", "Drafts"))
+_SOON = timedelta(minutes=2)
+
+
+@get("/")
+async def start(identity: Identity) -> Response[Any]:
+    """The posts; before the first account, the page that connects one."""
+    return Redirect("/posts" if await accounts.listed(identity.workspace) else "/accounts", status_code=303)
+
+
+@get("/posts")
+async def index(identity: Identity, done: str = "", status: str = "", before: str = "") -> Response[Any]:
+    """The newest posts first, twenty to a page."""
+    current = status if status in dict(_FILTERS) else ""
+    found = await posts.listed(
+        identity.workspace,
+        status=current.replace("-", " ") or None,
+        before=forms.to_id(before) if before else None,
+        limit=_PAGE + 1,
+    )
+    shown = found[:_PAGE]
+    covers = {view.post.id: (await posts.attached(identity.workspace, view.post.attachments[:1])) for view in shown}
+    return page(
+        "posts.html",
+        me=identity,
+        section="posts",
+        views=shown,
+        covers={post_id: images[0] for post_id, images in covers.items() if images},
+        filters=_FILTERS,
+        current=current,
+        paged=bool(before),
+        older=shown[-1].post.id if len(found) > _PAGE else None,
+        done="The post is deleted." if done == "deleted" else None,
+    )
+
+
+@get("/posts/{post_id:str}")
+async def show(identity: Identity, post_id: str) -> Response[Any]:
+    """One post, and what became of it on every account."""
+    return await _show(identity, post_id)
+
+
+@get("/posts/{post_id:str}/status")
+async def status(identity: Identity, post_id: str, seen: str = "") -> Response[Any]:
+    """The status block for htmx. 204 while nothing is new: the page then keeps what is unfolded or half typed."""
+    view = await posts.view(identity.workspace, forms.to_id(post_id))
+    if _fingerprint(view) == seen:
+        return Response(None, status_code=204, headers={"Cache-Control": "no-store"})
+    return page("post.html", block="status", problems={}, **_status_context(view))
+
+
+@post("/posts/{post_id:str}/cancel")
+async def cancel(identity: Identity, post_id: str) -> Response[Any]:
+    """Stop what has not been sent."""
+    return await _act(identity, post_id, posts.cancel(identity.workspace, forms.to_id(post_id)))
+
+
+@post("/posts/{post_id:str}/reschedule")
+async def reschedule(request: Asking, identity: Identity, post_id: str) -> Response[Any]:
+    """Another time for what has not been sent."""
+    given = await forms.read(request)
+    plan = Draft(date=given.get("date", ""), time=given.get("time", ""), zone=given.get("zone", ""))
+    act = posts.reschedule(identity.workspace, forms.to_id(post_id), date=plan.date, time=plan.time, zone=plan.zone)
+    return await _act(identity, post_id, act, plan=plan)
+
+
+@post("/posts/{post_id:str}/delete")
+async def delete(identity: Identity, post_id: str) -> Response[Any]:
+    """Remove a post that is nowhere."""
+    act = posts.delete(identity.workspace, forms.to_id(post_id))
+    return await _act(identity, post_id, act, then="/posts?done=deleted")
+
+
+@post("/posts/{post_id:str}/deliveries/{delivery_id:str}/send-again")
+async def send_again(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+    """Once more, now."""
+    return await _act(identity, post_id, deliveries.send_again(identity.workspace, forms.to_id(delivery_id)))
+
+
+@post("/posts/{post_id:str}/deliveries/{delivery_id:str}/confirm")
+async def confirm(request: Asking, identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+    """The person found it on the network."""
+    url = (await forms.read(request)).get("url", "")
+    return await _act(identity, post_id, deliveries.confirm(identity.workspace, forms.to_id(delivery_id), url=url))
+
+
+@post("/posts/{post_id:str}/deliveries/{delivery_id:str}/deny")
+async def deny(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+    """The person looked, and it is not there."""
+    return await _act(identity, post_id, deliveries.deny(identity.workspace, forms.to_id(delivery_id)))
+
+
+async def _act(
+    identity: Identity, post_id: str, action: Awaitable[object], *, then: str | None = None, plan: Draft | None = None
+) -> Response[Any]:
+    """Do it and go back to the post; if it cannot be done, the post's page says why."""
+    try:
+        await action
+    except TooLate as late:
+        return await _show(identity, post_id, problems={"": late.message}, status=409)
+    except Invalid as invalid:
+        return await _show(identity, post_id, problems=invalid.problems, plan=plan, status=422)
+    return Redirect(then or f"/posts/{post_id}", status_code=303)
+
+
+async def _show(
+    identity: Identity,
+    post_id: str,
+    *,
+    problems: Mapping[str, str] | None = None,
+    plan: Draft | None = None,
+    status: int = 200,
+) -> Response[Any]:
+    view = await posts.view(identity.workspace, forms.to_id(post_id))
+    return page(
+        "post.html",
+        status=status,
+        me=identity,
+        section="posts",
+        attached=await posts.attached(identity.workspace, view.post.attachments),
+        problems=problems or {},
+        **_status_context(view, plan),
+    )
+
+
+def _status_context(view: PostView, plan: Draft | None = None) -> dict[str, Any]:
+    """What the block ``status`` needs; ``plan`` holds a refused new time as it was typed."""
+    return {"view": view, "seen": _fingerprint(view), "poll_every": poll_every(view, now()), "plan": plan or _plan(view)}
+
+
+def poll_every(view: PostView, at: datetime) -> int | None:
+    """Seconds between two looks at a post: often while something happens, seldom before its time, never when it is over."""
+    if view.final:
+        return None
+    waits = view.status == "scheduled" and view.planned_at is not None and view.planned_at - at > _SOON
+    return 20 if waits else 2
+
+
+def _fingerprint(view: PostView) -> str:
+    """Changes whenever the status block would."""
+    facts = [
+        (each.delivery.updated_at, each.label, each.detail, each.url, sorted(each.actions), len(each.attempts))
+        for each in view.deliveries
+    ]
+    return hashlib.sha256(repr((view.status, view.planned_at, view.can_edit, facts)).encode()).hexdigest()[:16]
+
+
+def _plan(view: PostView) -> Draft:
+    """The planned time as the reschedule form shows it."""
+    wall = local(view.planned_at or now(), view.zone)
+    return Draft(date=f"{wall:%Y-%m-%d}", time=f"{wall:%H:%M}", zone=view.zone)
+
+
+router = Router(
+    "/",
+    route_handlers=[start, index, show, status, cancel, reschedule, delete, send_again, confirm, deny],
+)

@@ -1,0 +1,138 @@
+"""Who is asking, and the headers that keep a browser safe."""
+
+import hashlib
+import hmac
+import ipaddress
+from typing import Any
+
+from litestar import Request
+from litestar.config.csrf import CSRFConfig
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie, MutableScopeHeaders
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import BeforeMessageSendHookHandler, Message, Scope
+
+from app import runtime
+from app.models import Workspace
+from app.services import users
+from app.services.users import Identity
+from app.settings import Settings
+
+Asking = Request[Identity | None, str, Any]
+"""A request with ``user``: the signed-in person, if there is one; ``auth`` is the cookie's token."""
+
+COOKIE = "carillon_session"
+
+
+class SignedIn(AbstractAuthenticationMiddleware):
+    """Finds out whose cookie it is. Pages that need a person are behind :func:`need_person`."""
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        token = connection.cookies.get(cookie_name(COOKIE, runtime.current().settings), "")
+        return AuthenticationResult(user=await users.identify(token) if token else None, auth=token)
+
+
+def need_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: strangers are sent to the sign-in page (see ``failures``)."""
+    if connection.user is None:
+        raise NotAuthorizedException
+
+
+def provide_identity(request: Request[Any, Any, Any]) -> Identity:
+    """The signed-in person, for handlers behind :func:`need_person`."""
+    if not isinstance(request.user, Identity):
+        raise NotAuthorizedException
+    return request.user
+
+
+def provide_workspace(identity: Identity) -> Workspace:
+    """The workspace that everything a handler does belongs to."""
+    return identity.workspace
+
+
+def session_cookie(token: str, settings: Settings) -> Cookie:
+    """The cookie of a browser that stays signed in; an empty token takes it away. ``Secure`` is added by :func:`protect`."""
+    return Cookie(
+        key=cookie_name(COOKIE, settings),
+        value=token,
+        max_age=users.SESSION_DAYS * 86400 if token else 0,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def cookie_name(base: str, settings: Settings) -> str:
+    """``base`` with a mark of the secret key.
+
+    Browsers share cookies between ports. Two installations on one machine would overwrite each other's, and after a change of the
+    key the old CSRF cookie would be held against every form until the browser is closed.
+    """
+    mark = hmac.new(settings.secret_key.get_secret_value().encode(), b"cookie name", hashlib.sha256).hexdigest()
+    return f"{base}_{mark[:8]}"
+
+
+def csrf_config(settings: Settings) -> CSRFConfig:
+    """Every form carries ``_csrf_token``, every htmx request may send it as a header; machines' routes are only read."""
+    secret = hmac.new(settings.secret_key.get_secret_value().encode(), b"csrf", hashlib.sha256).hexdigest()
+    return CSRFConfig(secret=secret, cookie_name=cookie_name("carillon_csrf", settings), cookie_httponly=True)
+
+
+def is_local(request: Request[Any, Any, Any]) -> bool:
+    """Whether the browser runs on this machine: a loopback address that asked for a loopback name, and no proxy in between.
+
+    The name is checked too, because a foreign page may have pointed its own name at 127.0.0.1.
+    """
+    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    host = request.client.host if request.client else ""
+    return not proxied and _loopback(host) and _loopback(request.base_url.hostname or "")
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def protect(settings: Settings) -> BeforeMessageSendHookHandler:
+    """A ``before_send`` hook: security headers on every answer, and ``Secure`` on every cookie where people use https.
+
+    ``form-action`` allows other https servers, because connecting an account ends on the network's consent page, and browsers
+    apply the directive to redirects after a form too.
+    """
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' https: data:" + (" http:" if settings.allow_private_hosts else ""),
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self' https:" + (" http:" if settings.allow_private_hosts else ""),
+            "frame-ancestors 'none'",
+        ]
+    )
+    https = (settings.public_url or "").startswith("https://")
+
+    async def hook(message: Message, scope: Scope) -> None:
+        if message["type"] != "http.response.start":
+            return
+        headers = MutableScopeHeaders.from_message(message)
+        headers.setdefault("Content-Security-Policy", policy)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if https or scope["scheme"] == "https":
+            message["headers"] = [_secure(name, value) for name, value in message["headers"]]
+
+    return hook
+
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name.lower() == b"set-cookie" and b"secure" not in value.lower():
+        value += b"; Secure"
+    return name, value

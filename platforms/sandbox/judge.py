@@ -69,7 +69,7 @@ async def clear_faults(sandbox: Given) -> list[Json]:
 async def add_account(request: Call, sandbox: Given) -> Json:
     """Another user on ``platform``; a bare name gets the sandbox's domain where handles have one."""
     sent = await request.json()
-    account = new_account(sandbox, sent["platform"], sent["handle"], sent.get("password", PASSWORD))
+    account = new_account(sandbox, _platform(sent["platform"]), sent["handle"], sent.get("password", PASSWORD))
     return {"platform": account.platform, "id": account.id, "handle": account.handle}
 
 
@@ -92,13 +92,19 @@ def new_account(sandbox: Sandbox, platform: str, handle: str, password: str = PA
 def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
     """Switch on the fault that a request or a form describes. Raises a 400 that says what is wrong."""
     try:
-        platform = PLATFORMS[PLATFORMS.index(sent["platform"])]
+        platform = _platform(sent["platform"])
         kind, on = Kind(sent["kind"]), On(sent["on"]) if sent.get("on") else None
         seconds = float(sent["ms"]) / 1000 if sent.get("ms") else _number(sent.get("seconds"))
         times = _number(sent.get("times"))
     except (KeyError, ValueError) as error:
         raise ClientException(f"This is no fault: {error}") from error
     return sandbox.faults.switch_on(platform, kind, on=on, seconds=seconds, times=None if times is None else int(times))
+
+
+def _platform(name: str) -> str:
+    if name not in PLATFORMS:
+        raise ValueError(f"{name!r} is not one of {', '.join(PLATFORMS)}")
+    return name
 
 
 def _number(value: object) -> float | None:

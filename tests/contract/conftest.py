@@ -22,7 +22,8 @@ ANSWER_TIMEOUT = 0.3
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
     """The sandbox's address."""
-    with socket.socket() as listener:
+    # Only a socket that says it is TCP gets TCP_NODELAY from asyncio; without it every answer takes 40 ms more.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         app = create_sandbox(base_path="/sandbox")

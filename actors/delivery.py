@@ -7,7 +7,8 @@ from dramatiq.errors import Retry
 from dramatiq.threading import Interrupt
 
 from app.courier import PUBLISH, RECONCILE, lane
-from app.models import Id, State, now
+from app.ids import Id
+from app.models import State, now
 from app.services import publishing, reconciling
 from app.services.backoff import Decision
 from platforms import REGISTRY

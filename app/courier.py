@@ -8,10 +8,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from beanie import PydanticObjectId
 from dramatiq import Broker, Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+from app.ids import Id
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Courier:
         self._broker = broker
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="courier")
 
-    async def send(self, actor: str, delivery_id: PydanticObjectId, platform: str, *, delay: timedelta = timedelta()) -> bool:
+    async def send(self, actor: str, delivery_id: Id, platform: str, *, delay: timedelta = timedelta()) -> bool:
         """Enqueue one message; ``False`` (and a warning) when the broker cannot take it now. Never raises for a broker."""
         milliseconds = round(delay.total_seconds() * 1000)
         message: Message[None] = Message(

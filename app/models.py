@@ -10,9 +10,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from beanie import Document, PydanticObjectId
+from beanie import Document
 from pydantic import AfterValidator, BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.ids import Id
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for "never" in fields that queries compare: a comparison with a missing value differs between engines."""
@@ -30,19 +32,18 @@ def to_millis(at: datetime) -> datetime:
 
 
 Instant = Annotated[datetime, AfterValidator(to_millis)]
-Id = PydanticObjectId
 
 
-class Record(Document):
+class Identified(BaseModel):
     """A document whose id is made here, not by the database: it is known before, and a repeated insert is recognised."""
 
-    id: Id = Field(default_factory=Id)  # beanie's own is optional
+    id: Id = Field(default_factory=Id)
 
 
 # --- people and workspaces --------------------------------------------------------------------------------------------
 
 
-class User(Record):
+class User(Identified, Document):
     """A person who signs in. ``email`` is stored in lower case."""
 
     email: str
@@ -55,7 +56,7 @@ class User(Record):
         indexes: ClassVar = [IndexModel([("email", ASCENDING)], name="email", unique=True)]
 
 
-class LoginSession(Record):
+class LoginSession(Identified, Document):
     """A signed-in browser. Only a hash of the cookie's token is stored."""
 
     token_hash: str
@@ -71,7 +72,7 @@ class LoginSession(Record):
         ]
 
 
-class Workspace(Record):
+class Workspace(Identified, Document):
     """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with."""
 
     name: str
@@ -89,7 +90,7 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
-class Member(Record):
+class Member(Identified, Document):
     """A user's place in a workspace."""
 
     workspace_id: Id
@@ -113,7 +114,7 @@ class AccountState(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-class Account(Record):
+class Account(Identified, Document):
     """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
 
     ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``refreshing_until`` is the
@@ -149,7 +150,7 @@ class Account(Record):
         ]
 
 
-class Registration(Record):
+class Registration(Identified, Document):
     """This installation's OAuth registration at one server; ``sealed`` holds client id and secret."""
 
     platform: str
@@ -165,7 +166,7 @@ class Registration(Record):
         ]
 
 
-class PendingConnection(Record):
+class PendingConnection(Identified, Document):
     """A person is at a network's consent page; ``state_hash`` recognises them when they come back."""
 
     state_hash: str
@@ -188,7 +189,7 @@ class PendingConnection(Record):
 # --- media ------------------------------------------------------------------------------------------------------------
 
 
-class MediaFile(Record):
+class MediaFile(Identified, Document):
     """An uploaded file's facts: ``size`` in bytes, ``width``/``height`` in pixels; the bytes lie in the storage at ``path``."""
 
     workspace_id: Id
@@ -222,7 +223,7 @@ class Variant(BaseModel):
     options: dict[str, str] = Field(default_factory=dict)
 
 
-class Post(Record):
+class Post(Identified, Document):
     """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs.
 
     A ``draft`` has no deliveries yet: there is nothing to deliver before somebody says when.
@@ -243,8 +244,8 @@ class Post(Record):
     class Settings:
         name = "posts"
         indexes: ClassVar = [
-            IndexModel([("workspace_id", ASCENDING), ("_id", DESCENDING)], name="newest"),
-            IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("_id", DESCENDING)], name="drafts"),
+            IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest"),
+            IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("created_at", DESCENDING)], name="drafts"),
         ]
 
 
@@ -327,7 +328,7 @@ class Trouble(BaseModel):
     at: Instant = Field(default_factory=now)
 
 
-class Delivery(Record):
+class Delivery(Identified, Document):
     """One post on one account: the outbox, the schedule and the record of what happened.
 
     ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``, ``processing``)
@@ -400,7 +401,7 @@ class AttemptKind(StrEnum):
     RECONCILE = "reconcile"
 
 
-class Attempt(Record):
+class Attempt(Identified, Document):
     """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
 
     delivery_id: Id
@@ -423,7 +424,7 @@ class Attempt(Record):
         indexes: ClassVar = [IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline")]
 
 
-ALL: tuple[type[Record], ...] = (
+ALL: tuple[type[Document], ...] = (
     User,
     LoginSession,
     Workspace,

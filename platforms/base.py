@@ -51,8 +51,9 @@ class Content:
 class Session:
     """A connected account, ready to be used for one call. Never log it: ``tokens`` are secrets (hidden from ``repr``).
 
-    ``server`` is the origin without a trailing slash, ``remote_id`` the account's id there, ``limits`` what
-    ``Adapter.limits`` returned when the account was connected. ``http`` refuses private hosts and follows no redirects.
+    ``server`` is the server's address without a trailing slash: an origin, or below a path for the sandbox. ``remote_id`` is
+    the account's id there, ``limits`` what ``Adapter.limits`` returned when the account was connected. ``http`` refuses private
+    hosts and follows no redirects.
     """
 
     server: str

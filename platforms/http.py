@@ -9,8 +9,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpcore
@@ -21,9 +21,13 @@ from platforms.errors import Misconfigured, TimedOut, Unavailable
 USER_AGENT = "Carillon/0.1 (+https://github.com/carillon-social/carillon)"
 CONNECT_TIMEOUT = 5.0
 """Seconds; a server that takes longer to accept a connection is treated as down."""
-READ_TIMEOUT = 30.0
-"""Seconds between two bytes of an answer. Shorter than the actor's time limit, which is shorter than the lease (design §5)."""
+READ_TIMEOUT = 20.0
+"""Seconds between two bytes of an answer. Shorter than the step limit, which is shorter than the lease (design §5)."""
 
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IANA gives out for the public IPv6 internet (RFC 4291); Python calls some of the rest global too."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""IPv4 as an IPv6-only machine sees it (RFC 6052), private IPv4 included."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -74,14 +78,21 @@ async def _public_address(host: str, port: int) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether ``address`` is a global unicast address; IPv4 inside IPv6 is unpacked first."""
+    """Whether ``address`` is a global unicast address; IPv4 inside IPv6 is unpacked first (mapped, 6to4, NAT64)."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    return ip.is_global and not ip.is_multicast
+        ip = ip.ipv4_mapped or ip.sixtofour or _from_nat64(ip) or ip
+    routed = isinstance(ip, ipaddress.IPv4Address) or ip in _GLOBAL_UNICAST
+    return routed and ip.is_global and not ip.is_multicast
 
 
-def open_client(*, allow_private: bool = False, allow: Iterable[str] = ()) -> httpx.AsyncClient:
+def _from_nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+
+
+def open_client(
+    *, allow_private: bool = False, allow: Iterable[str] = (), read_timeout: float = READ_TIMEOUT
+) -> httpx.AsyncClient:
     """An HTTP client for adapters. Close it with ``aclose``.
 
     ``allow`` are origins that may be private all the same (the sandbox); ``allow_private`` switches the guard off.
@@ -98,7 +109,7 @@ def open_client(*, allow_private: bool = False, allow: Iterable[str] = ()) -> ht
         )
     return httpx.AsyncClient(
         transport=transport,
-        timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+        timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT),
         headers={"User-Agent": USER_AGENT},
         follow_redirects=False,
         trust_env=False,
@@ -146,13 +157,3 @@ def _sentence(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "The server did not answer in time."
     return "The server could not be reached."
-
-
-@asynccontextmanager
-async def client(*, allow_private: bool = False, allow: Iterable[str] = ()) -> AsyncIterator[httpx.AsyncClient]:
-    """:func:`open_client` as a context manager."""
-    opened = open_client(allow_private=allow_private, allow=allow)
-    try:
-        yield opened
-    finally:
-        await opened.aclose()

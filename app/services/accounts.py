@@ -12,7 +12,8 @@ from pymongo.errors import DuplicateKeyError
 
 from app import runtime
 from app.errors import Invalid, NotFound
-from app.models import Account, AccountState, Id, PendingConnection, Registration, User, Workspace, now
+from app.ids import Id
+from app.models import Account, AccountState, PendingConnection, Registration, User, Workspace, now
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
 from platforms.errors import PlatformError
@@ -169,7 +170,7 @@ async def _find_registration(platform: str, server: str, redirect_uri: str) -> R
 
 async def _take_pending(workspace: Workspace, user: User, state: str) -> PendingConnection:
     found = await PendingConnection.get_pymongo_collection().find_one_and_delete({"state_hash": _hash(state)})
-    pending = PendingConnection.model_validate(found) if found else None
+    pending: PendingConnection | None = PendingConnection.model_validate(found) if found else None
     if pending is None or pending.expires_at < now() or pending.user_id != user.id or pending.workspace_id != workspace.id:
         raise Invalid({"": "This connection was started too long ago, or in another browser. Please start again."})
     return pending

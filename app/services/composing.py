@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.errors import Invalid
-from app.models import Account, Attachment, Id, MediaFile, Variant, Workspace, now
+from app.ids import Id
+from app.models import Account, Attachment, MediaFile, Variant, Workspace, now
 from app.services import accounts, contents, media
 from platforms import REGISTRY
 from platforms.base import Adapter, Capabilities, Option, Problem, Segment

@@ -13,7 +13,8 @@ from pymongo import ReturnDocument
 from pymongo.errors import ConnectionFailure
 
 from app.errors import Invalid, NotFound, TooLate
-from app.models import EPOCH, TRANSITIONS, Delivery, Id, Receipt, State, Workspace, now
+from app.ids import Id
+from app.models import EPOCH, TRANSITIONS, Delivery, Receipt, State, Workspace, now
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app import runtime
 from app.errors import Invalid, NotFound
-from app.models import Attachment, Id, MediaFile, Workspace, now
+from app.ids import Id
+from app.models import Attachment, MediaFile, Workspace, now
 from platforms.base import Media, MediaRule
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024

@@ -11,7 +11,8 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from app.errors import Invalid, NotFound, TooLate
-from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Id, Part, Post, State, User, Variant, Workspace, now
+from app.ids import Id
+from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Part, Post, State, User, Variant, Workspace, now
 from app.services import composing, deliveries, dispatching
 from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
 from app.services.views import DeliveryView, PostView, listed, view

@@ -20,7 +20,8 @@ from typing import Any
 from app import runtime
 from app.courier import PUBLISH
 from app.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED, UPLOADED, reach
-from app.models import EPOCH, Attempt, AttemptKind, Delivery, Id, Receipt, State, now
+from app.ids import Id
+from app.models import EPOCH, Attempt, AttemptKind, Delivery, Receipt, State, now
 from app.services import backoff, contents, deliveries, sessions
 from app.services.backoff import Decision
 from platforms import REGISTRY

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from app import runtime
-from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Id, Receipt, State, Trouble, now
+from app.ids import Id
+from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, Trouble, now
 from app.services import backoff, contents, deliveries, sessions
 from platforms import REGISTRY
 from platforms.base import Absent, Processing, Published, SentAttempt

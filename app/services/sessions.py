@@ -8,7 +8,8 @@ from typing import Any
 from pymongo import ReturnDocument
 
 from app import runtime
-from app.models import EPOCH, Account, AccountState, Id, now
+from app.ids import Id
+from app.models import EPOCH, Account, AccountState, now
 from app.sealing import SealBroken
 from platforms import REGISTRY
 from platforms.base import Session
@@ -97,7 +98,8 @@ async def _refresh(account: Account) -> Account:
         )
     if found is None:
         raise Unavailable(account.platform, "changed", "The account was connected again at the same moment.")
-    return Account.model_validate(found)
+    fresh: Account = Account.model_validate(found)
+    return fresh
 
 
 async def mark_reconnect(account: Account) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from app.errors import NotFound
-from app.models import EDITABLE, FINAL, Account, Attempt, Delivery, Id, Post, State, Workspace, now
+from app.ids import Id
+from app.models import EDITABLE, FINAL, Account, Attempt, Delivery, Post, State, Workspace, now
 from app.services import accounts
 from app.zones import local
 from platforms import REGISTRY
@@ -70,22 +72,26 @@ async def _attempts(delivery: Delivery) -> list[Attempt]:
 
 async def listed(workspace: Workspace, *, status: str | None = None, before: Id | None = None, limit: int = 20) -> list[PostView]:
     """The newest posts first, ``limit`` of them, older than ``before``. ``status``: drafts, scheduled, published, needs you."""
-    older = {"$lt": before} if before else None
     if status in _FILTERS:
-        posts = await _posts_in(workspace, _FILTERS[status], older, limit)
+        posts = await _posts_in(workspace, _FILTERS[status], before, limit)
     else:
-        query = {"workspace_id": workspace.id, **({"_id": older} if older else {})}
+        query: dict[str, Any] = {"workspace_id": workspace.id, **await _older(before)}
         query |= {"draft": True} if status == "drafts" else {}
-        posts = await Post.find(query).sort("-_id").limit(limit).to_list()
+        posts = await Post.find(query).sort("-created_at").limit(limit).to_list()
     found = await Delivery.find({"post_id": {"$in": [post.id for post in posts]}}).to_list() if posts else []
     return await _views(posts, found, [])
 
 
-async def _posts_in(workspace: Workspace, states: Iterable[State], older: dict[str, Id] | None, limit: int) -> list[Post]:
+async def _older(before: Id | None) -> dict[str, Any]:
+    last = await Post.get(before) if before else None
+    return {"created_at": {"$lt": last.created_at}} if last else {}
+
+
+async def _posts_in(workspace: Workspace, states: Iterable[State], before: Id | None, limit: int) -> list[Post]:
     """Posts with a delivery in one of ``states``. One question per state: each is answered by the index ``by_state``."""
     ids: set[Id] = set()
     for state in states:
-        query = {"workspace_id": workspace.id, "state": state, **({"post_id": older} if older else {})}
+        query = {"workspace_id": workspace.id, "state": state, **({"post_id": {"$lt": before}} if before else {})}
         # a post has at most one delivery per account, so this many deliveries hold enough different posts for any sane number
         found = await Delivery.find(query).sort("-post_id").limit(limit * 10).to_list()
         ids |= {delivery.post_id for delivery in found}

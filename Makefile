@@ -50,9 +50,9 @@ chaos: $(VENV)/test.stamp servers  ## Kill workers and servers at random while p
 bench: $(VENV)/test.stamp servers  ## Measure throughput and punctuality
 	@$(BIN)/python -m tests.bench
 
-lock: $(VENV)/test.stamp  ## Resolve the newest allowed dependencies into the two lock files
-	$(COMPILE) --upgrade --output-file requirements.lock
-	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+lock: $(VENV)/test.stamp  ## Pin what pyproject.toml asks for (UPGRADE=1: in the newest versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:  ## Remove the environment and the caches; data/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from typing import NoReturn
 
 import pytest
@@ -52,4 +54,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def chromium(request: pytest.FixtureRequest) -> str:
     """Path of the browser for Playwright's ``launch(executable_path=...)``."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return path or leave_out(request.config, "Browser tests need Chromium: install chromium, so that it is on PATH.")
+    if path is None:
+        leave_out(request.config, "Browser tests need Chromium: install chromium, so that it is on PATH.")
+    driver = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, check=False)
+    if driver.returncode:
+        leave_out(request.config, f"Browser tests need Playwright's driver, which does not start: {driver.stderr.strip()}")
+    return path

@@ -1,8 +1,8 @@
 """The part of MongoDB that Carillon relies on, on every engine that can be had here.
 
-The embedded engine is not MongoDB: some of what it does not know it gets wrong without an error (``$push`` of a document stores a
-string, two dates within one second compare as equal). So the services use what is proved here and nothing else: ``PROVED`` in
-``spoken.py`` names it, and any other operator fails the test that sends it.
+The embedded engine is not MongoDB: some of what it does not know it gets wrong without an error. ``$push`` of a document stores a
+string, an ``ObjectId`` inside a document is not found, two dates within one second compare as equal. So the services use what is
+proved here and nothing else: ``PROVED`` in ``spoken.py`` names it, and any other operator fails the test that sends it.
 """
 
 import asyncio
@@ -14,25 +14,26 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, MongoClient, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from app import database as app_database
+from app.ids import Id
 from app.models import ALL
 
 Document = dict[str, Any]
 NOON = datetime(2026, 9, 20, 12, 0, 0, 123_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+TOKEN = Id()
 WORKERS = 4
 
 
 def job(number: int = 0, **facts: Any) -> Document:
     """A document shaped like a delivery."""
     due_at = NOON + timedelta(minutes=number)
-    return {"_id": ObjectId(), "number": number, "state": "scheduled", "due_at": due_at, "attempts": 0, **facts}
+    return {"_id": Id(), "number": number, "state": "scheduled", "due_at": due_at, "attempts": 0, **facts}
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def jobs(database: AsyncDatabase[Document]) -> AsyncCollection[Document]:
 
 
 async def insert(jobs: AsyncCollection[Document], *documents: Document) -> None:
-    await jobs.insert_many([{"post": document["_id"], "account": ObjectId(), **document} for document in documents])
+    await jobs.insert_many([{"post": document["_id"], "account": Id(), **document} for document in documents])
 
 
 async def found(jobs: AsyncCollection[Document], query: Document) -> list[int]:
@@ -95,7 +96,7 @@ def insert_all(url: str, name: str, numbers: Iterable[int]) -> int:
     with MongoClient[Document](url) as client:
         for number in numbers:
             try:
-                client[name].jobs.insert_one({"_id": ObjectId(f"{number:024x}"), "post": number, "account": 1})
+                client[name].jobs.insert_one({"_id": f"{number:028x}", "post": number, "account": 1})
                 inserted += 1
             except DuplicateKeyError:
                 continue
@@ -150,12 +151,12 @@ async def test_a_second_document_with_the_same_unique_pair_is_refused(jobs: Asyn
         {"state": {"$in": ["queued", "publishing"]}},
         {"lease_until": {"$lt": NOON}},
         {"lease_until": NOON + SECOND},
-        {"token": ObjectId()},
+        {"token": Id()},
         {"done": True},
     ],
 )
 async def test_a_change_whose_guard_fails_changes_nothing(jobs: AsyncCollection[Document], guard: Document) -> None:
-    before = job(post=1, account=1, lease_until=NOON, token=ObjectId(), done=False)
+    before = job(post=1, account=1, lease_until=NOON, token=Id(), done=False)
     await jobs.insert_one(before)
     changed = await jobs.find_one_and_update(
         {"_id": before["_id"], **guard}, {"$set": {"state": "lost"}, "$inc": {"attempts": 1}}
@@ -172,11 +173,12 @@ async def test_a_change_whose_guard_fails_changes_nothing(jobs: AsyncCollection[
         {"lease_until": {"$lt": NOON + SECOND}},
         {"lease_until": {"$gt": NOON - SECOND}},
         {"lease_until": NOON},
+        {"token": TOKEN, "state": {"$ne": "dead"}},
         {"done": False},
     ],
 )
 async def test_a_change_whose_guard_holds_is_seen_in_its_answer(jobs: AsyncCollection[Document], guard: Document) -> None:
-    before = job(post=1, account=1, lease_until=NOON, done=False)
+    before = job(post=1, account=1, lease_until=NOON, token=TOKEN, done=False)
     await jobs.insert_one(before)
     changed = await jobs.find_one_and_update(
         {"_id": before["_id"], **guard},
@@ -231,8 +233,8 @@ async def test_far_dates_keep_their_order(jobs: AsyncCollection[Document], year:
 
 
 async def test_setting_a_list_of_documents_replaces_it_whole(jobs: AsyncCollection[Document]) -> None:
-    one = {"key": ObjectId(), "receipt": {"remote_id": "1", "url": "https://a.test/1"}, "at": NOON}
-    two = {"key": ObjectId(), "receipt": None, "at": NOON}
+    one = {"key": Id(), "receipt": {"remote_id": "1", "url": "https://a.test/1"}, "at": NOON}
+    two = {"key": Id(), "receipt": None, "at": NOON}
     await insert(jobs, job(parts=[two, two, two]))
     await jobs.update_one({"number": 0}, {"$set": {"parts": [one, two], "position": 1}})
     [stored] = await jobs.find({}).to_list()
@@ -295,12 +297,18 @@ async def test_a_sort_by_date_is_exact_to_the_millisecond(jobs: AsyncCollection[
     assert [document["number"] async for document in jobs.find({}).sort("at", ASCENDING)] == [0, 1, 2, 3]
 
 
-async def test_unequal_ids_and_either_or(jobs: AsyncCollection[Document]) -> None:
-    documents = [job(1), job(2, state="queued"), job(3, state="dead")]
-    await insert(jobs, *documents)
+async def test_ids_of_text_are_found_compared_and_sorted(jobs: AsyncCollection[Document]) -> None:
+    ids = sorted(Id() for _ in range(4))
+    await insert(jobs, *(job(number, _id=ids[number], post=ids[number]) for number in (2, 0, 3, 1)))
+    assert await found(jobs, {"_id": ids[2]}) == await found(jobs, {"post": ids[2]}) == [2]
+    assert await found(jobs, {"post": {"$in": [ids[0], ids[3]]}}) == [0, 3]
+    older = await jobs.find({"_id": {"$lt": ids[3]}}).sort("_id", DESCENDING).limit(2).to_list()
+    assert [document["_id"] for document in older] == [ids[2], ids[1]]
+
+
+async def test_unequal_and_either_or(jobs: AsyncCollection[Document]) -> None:
+    await insert(jobs, job(1), job(2, state="queued"), job(3, state="dead"))
     assert await found(jobs, {"state": {"$ne": "dead"}}) == [1, 2]
-    assert await found(jobs, {"_id": {"$in": [documents[0]["_id"], documents[2]["_id"]]}}) == [1, 3]
-    assert await found(jobs, {"_id": {"$lt": documents[1]["_id"]}}) == [1]
     assert await found(jobs, {"$or": [{"state": "dead"}, {"due_at": NOON + timedelta(minutes=1)}]}) == [1, 3]
 
 

@@ -46,7 +46,10 @@ _USUAL_ON = {Kind.STALL: On.ANY, Kind.PROCESSING: On.UPLOAD}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``seconds``: Retry-After, delay or processing time. ``times``: requests left; ``None`` = until switched off."""
+    """``seconds``: Retry-After, delay or processing time. ``times``: requests left; ``None`` = until switched off.
+
+    ``account``: the id of the only account whose requests it strikes; ``None`` = everybody's.
+    """
 
     id: int
     platform: str
@@ -54,11 +57,13 @@ class Fault:
     on: On
     seconds: float
     times: int | None
+    account: str | None = None
     hits: int = 0
 
-    def strikes(self, platform: str, purpose: str) -> bool:
+    def strikes(self, platform: str, purpose: str, account: str | None) -> bool:
         wanted = self.on is On.ANY or self.on.value == purpose
-        return self.platform == platform and wanted and self.times != 0
+        theirs = self.account in (None, account)
+        return self.platform == platform and wanted and theirs and self.times != 0
 
     def spent(self) -> "Fault":
         """This fault after one more request."""
@@ -76,21 +81,28 @@ class Faults:
         return iter(self._faults)
 
     def switch_on(
-        self, platform: str, kind: Kind, *, on: On | None = None, seconds: float | None = None, times: int | None = None
+        self,
+        platform: str,
+        kind: Kind,
+        *,
+        on: On | None = None,
+        seconds: float | None = None,
+        times: int | None = None,
+        account: str | None = None,
     ) -> Fault:
         on = on or _USUAL_ON.get(kind, On.PUBLISH)
         seconds = _USUAL_SECONDS.get(kind, 0.0) if seconds is None else seconds
-        fault = Fault(next(self._ids), platform, kind, on, seconds, times)
+        fault = Fault(next(self._ids), platform, kind, on, seconds, times, account)
         self._faults.append(fault)
         return fault
 
     def clear(self) -> None:
         self._faults.clear()
 
-    def take(self, platform: str, purpose: str) -> Fault | None:
-        """The oldest fault that strikes this request, counted down by one."""
+    def take(self, platform: str, purpose: str, account: str | None = None) -> Fault | None:
+        """The oldest fault that strikes this request of ``account``, counted down by one."""
         for index, fault in enumerate(self._faults):
-            if fault.strikes(platform, purpose):
+            if fault.strikes(platform, purpose, account):
                 self._faults[index] = fault.spent()
                 return fault
         return None

@@ -52,11 +52,17 @@ class Gate:
         if purpose == "publish":
             row = self._store.note_publish(platform, text_of(platform, call.body))
             call.on_status = lambda status: self._store.note_status(row, status)
-        fault = self._faults.take(platform, purpose)
+        fault = self._faults.take(platform, purpose, self._account(platform, call.scope))
         if fault is None:
             await call.run()
         else:
             await self._strike(fault, call)
+
+    def _account(self, platform: str, scope: HTTPScope) -> str | None:
+        """The id of the account that signed the request."""
+        signed = dict(scope["headers"]).get(b"authorization", b"").decode(errors="replace")
+        found = self._store.token(platform, "access", signed.removeprefix("Bearer "))
+        return found.account if found else None
 
     async def _strike(self, fault: Fault, call: "_Call") -> None:
         match fault.kind:
@@ -75,7 +81,7 @@ class Gate:
             case Kind.SLOW:
                 await call.run(delay=fault.seconds)
             case Kind.EXPIRED_TOKEN:
-                self._store.expire_access(fault.platform)
+                self._store.expire_access(fault.platform, fault.account)
                 await call.run()
             case Kind.PROCESSING:
                 call.scope["state"]["processing"] = fault.seconds

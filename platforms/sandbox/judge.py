@@ -54,7 +54,7 @@ async def list_faults(sandbox: Given) -> list[Json]:
 
 @post("/faults")
 async def add_fault(request: Call, sandbox: Given) -> Json:
-    """Switch a fault on: ``platform``, ``kind``, and perhaps ``on``, ``seconds`` or ``ms``, ``times``."""
+    """Switch a fault on: ``platform``, ``kind``, and perhaps ``on``, ``seconds`` or ``ms``, ``times``, ``account``."""
     return asdict(switch_on(sandbox, await request.json()))
 
 
@@ -96,15 +96,24 @@ def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
         kind, on = Kind(sent["kind"]), On(sent["on"]) if sent.get("on") else None
         seconds = float(sent["ms"]) / 1000 if sent.get("ms") else _number(sent.get("seconds"))
         times = _number(sent.get("times"))
+        account = _account_id(sandbox, platform, sent["account"]) if sent.get("account") else None
     except (KeyError, ValueError) as error:
         raise ClientException(f"This is no fault: {error}") from error
-    return sandbox.faults.switch_on(platform, kind, on=on, seconds=seconds, times=None if times is None else int(times))
+    limit = None if times is None else int(times)
+    return sandbox.faults.switch_on(platform, kind, on=on, seconds=seconds, times=limit, account=account)
 
 
 def _platform(name: str) -> str:
     if name not in PLATFORMS:
         raise ValueError(f"{name!r} is not one of {', '.join(PLATFORMS)}")
     return name
+
+
+def _account_id(sandbox: Sandbox, platform: str, name: str) -> str:
+    found = sandbox.store.account(platform, name)
+    if found is None:
+        raise ValueError(f"nobody is called {name!r}")
+    return found.id
 
 
 def _number(value: object) -> float | None:

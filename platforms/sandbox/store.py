@@ -101,10 +101,10 @@ class Store:
     def drop_token(self, token: str) -> None:
         self._db.execute("DELETE FROM tokens WHERE token = ?", (token,))
 
-    def expire_access(self, platform: str) -> None:
-        """Every access token of the network runs out now; refresh tokens stay good."""
-        sql = "UPDATE tokens SET expires_at = ? WHERE platform = ? AND kind = 'access'"
-        self._db.execute(sql, (self.clock(), platform))
+    def expire_access(self, platform: str, account: str | None = None) -> None:
+        """Every access token of the network, or of one account there, runs out now; refresh tokens stay good."""
+        sql = "UPDATE tokens SET expires_at = ? WHERE platform = ? AND account = coalesce(?, account) AND kind = 'access'"
+        self._db.execute(sql, (self.clock(), platform, account))
 
     # --- files ---
 

@@ -117,6 +117,22 @@ def test_a_fault_strikes_only_the_requests_it_is_meant_for(on: On, struck: set[s
     assert not any(faults.take("mastodon", purpose) for purpose in purposes)
 
 
+def test_a_fault_for_one_account_leaves_the_others_alone() -> None:
+    faults = Faults()
+    faults.switch_on("bluesky", Kind.ERROR_500, account="did:web:alice")
+    signed_by = ("did:web:alice", "did:web:bob", None)
+    assert [account for account in signed_by if faults.take("bluesky", "publish", account)] == ["did:web:alice"]
+
+
+async def test_one_accounts_token_can_run_out_alone(instance: Instance) -> None:
+    fault = {"platform": "mastodon", "kind": "expired_token", "times": 1}
+    await instance.http.post("/api/accounts", json={"platform": "mastodon", "handle": "bob"})
+    await instance.http.post("/api/faults", json={**fault, "account": "bob"})
+    assert (await instance.publish()).status_code == 200
+    await instance.http.post("/api/faults", json={**fault, "account": "you"})
+    assert (await instance.publish()).status_code == 401
+
+
 async def test_a_rate_limit_is_told_in_the_words_of_the_network(pds: Pds, instance: Instance) -> None:
     for platform in ("bluesky", "mastodon"):
         await pds.http.post("/api/faults", json={"platform": platform, "kind": "rate_limited", "ms": 1500})
@@ -137,7 +153,9 @@ async def test_an_expired_token_can_be_refreshed_on_one_network_and_not_on_the_o
     assert (await instance.publish()).status_code == 401
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "nonsense"}, {"platform": "nowhere"}, {"on": "sundays"}, {"times": "often"}])
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "nonsense"}, {"platform": "nowhere"}, {"on": "sundays"}, {"times": "often"}, {"account": "nobody"}]
+)
 async def test_a_fault_that_does_not_exist_is_refused_and_named(pds: Pds, wrong: dict[str, str]) -> None:
     answer = await pds.http.post("/api/faults", json={"platform": "bluesky", "kind": "stall"} | wrong)
     assert answer.status_code == 400

@@ -1,7 +1,8 @@
 """Named steps at which the chaos harness can hold a worker and then kill it. Without ``CARILLON_FAULT_POINTS`` they do nothing.
 
-The harness puts a file named after a step into the folder. The first worker that reaches the step takes the file by renaming it
-to ``<step>.<pid>`` (so exactly one worker is held, and the harness knows which) and goes on only when that file is gone.
+The harness puts a file named after a step into the folder, ``<step>`` for the first delivery that comes along or
+``<step>.<account id>`` for one account's. The first worker that reaches the step takes the file by renaming it to
+``<name>.<pid>`` (so exactly one worker is held, and the harness knows which) and goes on only when that file is gone.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import os
 from pathlib import Path
 
 from app import runtime
+from app.ids import Id
 
 CLAIMED = "claimed"
 """The delivery is ours; nothing was uploaded."""
@@ -22,21 +24,19 @@ SAVED = "saved"
 """The receipt is saved; the message is not acknowledged yet."""
 
 
-async def reach(step: str) -> None:
+async def reach(step: str, account_id: Id) -> None:
     """Wait here if the harness asked for it."""
     folder = runtime.current().settings.fault_points
     if folder is None:
         return
-    held = folder / f"{step}.{os.getpid()}"
-    if not _take(folder / step, held):
-        return
-    while held.exists():  # noqa: ASYNC110 - the harness is another process; its only signal is the file
+    held = _take(folder / f"{step}.{account_id}") or _take(folder / step)
+    while held and held.exists():  # noqa: ASYNC110 - the harness is another process; its only signal is the file
         await asyncio.sleep(0.02)
 
 
-def _take(asked: Path, held: Path) -> bool:
+def _take(asked: Path) -> Path | None:
+    held = asked.with_name(f"{asked.name}.{os.getpid()}")
     try:
-        asked.rename(held)
+        return asked.rename(held)
     except FileNotFoundError:
-        return False
-    return True
+        return None

@@ -95,7 +95,7 @@ async def _carry_out(checkpoint: "_Checkpoint") -> Decision | None:
     """Publish, and write down how it ended, whatever happens."""
     delivery, attempt = checkpoint.delivery, checkpoint.attempt
     try:
-        await reach(CLAIMED)
+        await reach(CLAIMED, delivery.account_id)
         await _publish_parts(checkpoint)
     except LeaseLost:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, attempt.id)
@@ -109,7 +109,7 @@ async def _carry_out(checkpoint: "_Checkpoint") -> Decision | None:
         log.exception("delivery %s: attempt %s failed unexpectedly", delivery.id, attempt.id)
         return await _settle(checkpoint, _unexpected(checkpoint))
     await _finish(attempt, outcome="published" if checkpoint.delivery.state == State.PUBLISHED else "processing")
-    await reach(SAVED)
+    await reach(SAVED, delivery.account_id)
     return None
 
 
@@ -166,7 +166,7 @@ async def _publish_parts(checkpoint: "_Checkpoint") -> None:
     """Send every part that has no receipt yet, in order."""
     while checkpoint.delivery.state == State.PUBLISHING:
         outcome = await _publish_part(checkpoint)
-        await reach(ANSWERED)
+        await reach(ANSWERED, checkpoint.delivery.account_id)
         await checkpoint.answered(outcome)
 
 
@@ -214,12 +214,12 @@ class _Checkpoint:
     async def save(self, **data: Any) -> None:
         """Store and go on. Raises ``LeaseLost``."""
         await self._write(saved=json.dumps({**self.saved, **data}))
-        await reach(UPLOADED)
+        await reach(UPLOADED, self.delivery.account_id)
 
     async def fence(self) -> None:
         """The point of no return. Raises ``LeaseLost``."""
         await self._write(fenced_at=now())
-        await reach(FENCED)
+        await reach(FENCED, self.delivery.account_id)
 
     async def answered(self, outcome: Outcome) -> None:
         """Save the network's answer, however long the database takes: only this process knows it."""

@@ -72,11 +72,24 @@ class LoginSession(Identified, Document):
         ]
 
 
+class LatePolicy(StrEnum):
+    """What becomes of a post that could not be sent in time, because the installation was down."""
+
+    ASK = "ask"
+    SEND = "send"
+    SKIP = "skip"
+
+
 class Workspace(Identified, Document):
-    """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with."""
+    """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with.
+
+    A delivery that was never tried and is later than ``late_after`` (minutes) is treated as ``late_policy`` says.
+    """
 
     name: str
     zone: str = "UTC"
+    late_policy: LatePolicy = LatePolicy.ASK
+    late_after: int = 60
     created_at: Instant = Field(default_factory=now)
 
     class Settings:
@@ -250,29 +263,31 @@ class Post(Identified, Document):
 
 
 class State(StrEnum):
-    """Where a delivery stands. The last four are final until a person acts."""
+    """Where a delivery stands. The last five are final until a person acts."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
     PUBLISHING = "publishing"
     PROCESSING = "processing"
     UNCONFIRMED = "unconfirmed"
+    MISSED = "missed"
     PUBLISHED = "published"
     FAILED = "failed"
     DEAD = "dead"
     CANCELED = "canceled"
 
 
-FINAL = frozenset({State.PUBLISHED, State.FAILED, State.DEAD, State.CANCELED})
+FINAL = frozenset({State.MISSED, State.PUBLISHED, State.FAILED, State.DEAD, State.CANCELED})
 """Nothing more happens by itself."""
 
-EDITABLE = frozenset({State.SCHEDULED, State.QUEUED, State.FAILED, State.DEAD, State.CANCELED})
+EDITABLE = frozenset({State.SCHEDULED, State.QUEUED, State.MISSED, State.FAILED, State.DEAD, State.CANCELED})
 """Before the fence, or after a definite end without a post: a person may still change or cancel it."""
 
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
     {
         State.SCHEDULED: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELED}),
-        State.QUEUED: frozenset({State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.CANCELED}),
+        State.MISSED: frozenset({State.SCHEDULED, State.CANCELED}),
+        State.QUEUED: frozenset({State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.MISSED, State.CANCELED}),
         State.PUBLISHING: frozenset(
             {
                 State.PUBLISHING,  # checkpoint, fence, the receipt of a part
@@ -337,7 +352,8 @@ class Delivery(Identified, Document):
     mutation of the current part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because
     its keys may contain ``$`` and dots. ``strikes`` counts the failures that use up attempts,
     ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a broken connection it tells whether
-    a write was applied.
+    a write was applied. ``remote_id`` repeats the first receipt's id for a unique index: one post on a network is the receipt of
+    at most one delivery.
     """
 
     workspace_id: Id
@@ -363,6 +379,7 @@ class Delivery(Identified, Document):
     queued_at: Instant = EPOCH
     move_id: Id = Field(default_factory=Id)
     undecidable: bool = False
+    remote_id: str | None = None
     trouble: Trouble | None = None
     published_at: Instant | None = None
     created_at: Instant = Field(default_factory=now)
@@ -376,6 +393,12 @@ class Delivery(Identified, Document):
             IndexModel([("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)], name="account_due"),
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
             IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
+            IndexModel(
+                [("account_id", ASCENDING), ("remote_id", ASCENDING)],
+                name="receipt",
+                unique=True,
+                partialFilterExpression={"remote_id": {"$type": "string"}},
+            ),
         ]
 
     @property

@@ -16,7 +16,7 @@ from app.ids import Id
 from app.models import Account, AccountState, PendingConnection, Registration, User, Workspace, now
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
-from platforms.errors import PlatformError
+from platforms.errors import Misconfigured, PlatformError
 from platforms.sandbox.connect import connect_all
 
 CONSENT_TIME = timedelta(minutes=30)
@@ -106,6 +106,9 @@ async def finish(workspace: Workspace, user: User, *, state: str, code: str) -> 
             secret=parts.sealer.open(pending.sealed),
             code=code,
         )
+    except Misconfigured as error:  # the server does not know this installation any more: the next try registers anew
+        await registration.delete()
+        raise Invalid({"": error.message}) from error
     except PlatformError as error:
         raise Invalid({"": error.message}) from error
     return await _save(workspace, pending.platform, connected)

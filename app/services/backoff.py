@@ -45,25 +45,32 @@ class Decision:
 
 def decide(error: PlatformError, *, strikes: int, now: datetime, horizon: timedelta, jitter: float) -> Decision:
     """The one match over remedies. ``strikes`` are the failures before this one; ``jitter`` is in [0, 1)."""
-    trouble = Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status, at=now)
+    evidence = trouble(error, now)
     match error.remedy:
         case Remedy.RETRY:
-            return _retry(error, trouble, strikes=strikes, now=now, horizon=horizon, jitter=jitter)
+            return _retry(error, evidence, strikes=strikes, now=now, horizon=horizon, jitter=jitter)
         case Remedy.RECONCILE:
-            return Decision(State.UNCONFIRMED, now + FIRST_CHECK, True, trouble)
+            return Decision(State.UNCONFIRMED, now + FIRST_CHECK, True, evidence)
         case Remedy.RECONNECT | Remedy.EDIT:
-            return Decision(State.FAILED, now, True, trouble)
+            return Decision(State.FAILED, now, True, evidence)
         case Remedy.CONFIGURE:
-            return Decision(State.DEAD, now, True, trouble)
+            return Decision(State.DEAD, now, True, evidence)
 
 
-def _retry(error: PlatformError, trouble: Trouble, *, strikes: int, now: datetime, horizon: timedelta, jitter: float) -> Decision:
+def trouble(error: PlatformError, at: datetime) -> Trouble:
+    """``error`` as a delivery keeps it."""
+    return Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status, at=at)
+
+
+def _retry(
+    error: PlatformError, evidence: Trouble, *, strikes: int, now: datetime, horizon: timedelta, jitter: float
+) -> Decision:
     counts = not isinstance(error, RateLimited | QuotaExhausted)
     wait = delay(error, strikes=strikes, jitter=jitter)
     if wait is None:
-        return Decision(State.DEAD, now, True, trouble)
+        return Decision(State.DEAD, now, True, evidence)
     state = State.QUEUED if wait <= horizon else State.SCHEDULED
-    return Decision(state, now + wait, counts, trouble)
+    return Decision(state, now + wait, counts, evidence)
 
 
 def delay(error: PlatformError, *, strikes: int, jitter: float) -> timedelta | None:

@@ -14,7 +14,7 @@ from pymongo.errors import ConnectionFailure
 
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
-from app.models import EPOCH, TRANSITIONS, Delivery, Receipt, State, Workspace, now
+from app.models import EDITABLE, EPOCH, TRANSITIONS, Delivery, Receipt, State, Workspace, now
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +75,32 @@ async def get(workspace: Workspace, delivery_id: Id) -> Delivery:
 
 
 async def send_again(workspace: Workspace, delivery_id: Id) -> Delivery:
-    """Send what failed, was given up or canceled, now. Raises ``TooLate`` when it is none of these any more."""
+    """Send what failed, was given up, missed or canceled, now. Raises ``TooLate`` when it is none of these any more."""
     delivery = await get(workspace, delivery_id)
+    return _or_too_late(await _again(delivery.id), "It is no longer waiting for you: somebody else, or the network, was faster.")
+
+
+async def send_all_again(workspace: Workspace, platform: str) -> int:
+    """Send every dead letter of one platform again, now; how many there were."""
+    found = [
+        await Delivery.find({"workspace_id": workspace.id, "state": state, "platform": platform}).to_list()
+        for state in (State.FAILED, State.DEAD)
+    ]
+    moved = [await _again(delivery.id) for some in found for delivery in some]
+    return sum(one is not None for one in moved)
+
+
+async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:
+    """Do not send it. Raises ``TooLate`` when it is on its way or published."""
+    delivery = await get(workspace, delivery_id)
+    return _or_too_late(await move(delivery.id, tuple(EDITABLE), State.CANCELED), TooLate().message)
+
+
+async def _again(delivery_id: Id) -> Delivery | None:
     at = now()
-    moved = await move(
-        delivery.id,
-        (State.FAILED, State.DEAD, State.CANCELED),
+    return await move(
+        delivery_id,
+        (State.FAILED, State.DEAD, State.MISSED, State.CANCELED),
         State.SCHEDULED,
         due_at=at,
         planned_at=at,
@@ -90,7 +110,6 @@ async def send_again(workspace: Workspace, delivery_id: Id) -> Delivery:
         undecidable=False,
         trouble=None,
     )
-    return _or_too_late(moved, "It is no longer waiting for you: somebody else, or the network, was faster.")
 
 
 async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Delivery:
@@ -130,6 +149,7 @@ async def settle_part(
     parts = [part.model_dump() for part in delivery.parts]
     parts[delivery.position]["receipt"] = receipt.model_dump()
     done = delivery.position + 1 == len(parts)
+    first = receipt.remote_id if delivery.position == 0 else delivery.remote_id
     onward = State.PUBLISHED if done else (State.PUBLISHING if source == State.PUBLISHING else State.SCHEDULED)
     extra: dict[str, Any] = {"published_at": now(), "trouble": None} if done else {}
     if onward != State.PUBLISHING:
@@ -141,6 +161,7 @@ async def settle_part(
         where=where or {"move_id": delivery.move_id},
         patience=patience,
         parts=parts,
+        remote_id=first,
         saved="{}",
         fenced_at=EPOCH,
         undecidable=False,

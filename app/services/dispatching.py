@@ -17,8 +17,10 @@ from typing import Any
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.models import EPOCH, Account, Attempt, Delivery, State, Trouble, now
-from app.services import deliveries
+from app.faultpoints import CLAIMED, FENCED
+from app.models import EPOCH, Account, Delivery, State, now
+from app.services import attempts, backoff, deliveries
+from platforms.errors import PlatformError, TimedOut, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +89,7 @@ async def _take_over(expired: Iterable[Delivery]) -> None:
     """A worker is gone. Whether it may have sent anything is told by the fence."""
     for delivery in expired:
         fenced = delivery.fenced_at > EPOCH
-        trouble = Trouble(
-            remedy="reconcile" if fenced else "retry",
-            code="worker_lost",
-            message="The worker stopped after the post was handed over." if fenced else "The worker stopped before sending it.",
-        )
+        error = _worker_lost(delivery.platform, fenced=fenced)
         moved = await deliveries.move(
             delivery.id,
             State.PUBLISHING,
@@ -100,11 +98,17 @@ async def _take_over(expired: Iterable[Delivery]) -> None:
             increase={"strikes": 1},
             due_at=now(),
             lease_until=EPOCH,
-            trouble=trouble.model_dump(),
+            trouble=backoff.trouble(error, now()).model_dump(),
         )
         if moved is not None:
             log.warning("delivery %s: worker lost in attempt %s, now %s", moved.id, delivery.attempt_id, moved.state)
-            await _close_attempt(delivery, trouble)
+            await attempts.end(delivery.attempt_id, outcome="worker lost", step=FENCED if fenced else CLAIMED, error=error)
+
+
+def _worker_lost(platform: str, *, fenced: bool) -> PlatformError:
+    if fenced:
+        return TimedOut(platform, "worker_lost", "The worker stopped after the post was handed over.")
+    return Unavailable(platform, "worker_lost", "The worker stopped before anything was sent.")
 
 
 async def take_all_over() -> None:
@@ -120,11 +124,6 @@ async def take_all_over() -> None:
     for state in (State.UNCONFIRMED, State.PROCESSING):
         for delivery in await Delivery.find({"state": state}).to_list():
             await deliveries.move(delivery.id, state, state, lease_until=EPOCH)
-
-
-async def _close_attempt(delivery: Delivery, trouble: Trouble) -> None:
-    facts = {"outcome": "worker lost", "finished_at": now(), **trouble.model_dump(include={"code", "message", "remedy"})}
-    await Attempt.get_pymongo_collection().update_one({"_id": delivery.attempt_id}, {"$set": facts})
 
 
 async def _check(open_ones: Iterable[Delivery], at: datetime) -> None:

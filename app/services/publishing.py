@@ -8,25 +8,24 @@ refused at the next checkpoint, and above all at the fence, so it cannot send wh
 """
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 from app import runtime
 from app.courier import PUBLISH
-from app.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED, UPLOADED, reach
+from app.faultpoints import CLAIMED, SAVED
 from app.ids import Id
-from app.models import EPOCH, Attempt, AttemptKind, Delivery, Receipt, State, now
-from app.services import backoff, contents, deliveries, sessions
+from app.models import EPOCH, AttemptKind, Delivery, LatePolicy, State, Workspace, now
+from app.services import attempts, backoff, contents, deliveries, sessions
 from app.services.backoff import Decision
+from app.services.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
 from platforms import REGISTRY
-from platforms.base import Outcome, Processing, Published
-from platforms.errors import PlatformError, ReconnectNeeded, TimedOut, TokenExpired, Unavailable, UnexpectedReply
+from platforms.base import Outcome
+from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, UnexpectedReply
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +33,8 @@ EARLY = timedelta(seconds=2)
 """A message this much too early (another host's clock) waits; one that is earlier belongs to an old due time and does nothing."""
 
 
-class LeaseLost(Exception):
-    """Another worker has taken this delivery over; whatever we still had in mind is not ours to do."""
+ALWAYS_SENT = timedelta(minutes=1)
+"""Lateness below which nobody is asked, so that the workspace's policy is not even looked up."""
 
 
 async def publish(delivery_id: Id) -> Decision | None:
@@ -51,7 +50,7 @@ async def publish(delivery_id: Id) -> Decision | None:
     if turn is None:
         return None  # whoever has the turn calls the next one when it ends
     try:
-        if await _elder(delivery) is not None:
+        if await _elder(delivery) is not None or await _too_late(delivery):
             return None
         return await _attempt(delivery, turn)
     finally:
@@ -62,6 +61,21 @@ async def _elder(delivery: Delivery) -> Delivery | None:
     """A delivery of the same account that was due before this one and still waits for its turn."""
     first = await _next_due(delivery.account_id)
     return first if first is not None and first.id != delivery.id else None
+
+
+async def _too_late(delivery: Delivery) -> bool:
+    """Whether it is later than its workspace wants; then it waits for a person, or is skipped."""
+    if delivery.attempts or now() - delivery.planned_at < ALWAYS_SENT:
+        return False
+    workspace = await Workspace.get(delivery.workspace_id)
+    if workspace is None or workspace.late_policy == LatePolicy.SEND:
+        return False
+    if now() - delivery.planned_at < timedelta(minutes=workspace.late_after):
+        return False
+    target = State.MISSED if workspace.late_policy == LatePolicy.ASK else State.CANCELED
+    await deliveries.move(delivery.id, State.QUEUED, target, where={"move_id": delivery.move_id})
+    log.warning("delivery %s was due %s and is %s", delivery.id, delivery.planned_at, target)
+    return True
 
 
 async def _next_due(account_id: Id) -> Delivery | None:
@@ -85,17 +99,17 @@ async def _attempt(delivery: Delivery, turn: sessions.Turn) -> Decision | None:
     claimed = await _claim(delivery)
     if claimed is None:
         return None
-    attempt = await _record(claimed)
-    checkpoint = _Checkpoint(claimed, attempt, turn)
+    attempt = await attempts.begin(claimed, AttemptKind.PUBLISH, number=claimed.attempts, step=CLAIMED)
+    checkpoint = DeliveryCheckpoint(claimed, attempt, turn)
     with _in_flight(checkpoint):
         return await _carry_out(checkpoint)
 
 
-async def _carry_out(checkpoint: "_Checkpoint") -> Decision | None:
+async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
     """Publish, and write down how it ended, whatever happens."""
     delivery, attempt = checkpoint.delivery, checkpoint.attempt
     try:
-        await reach(CLAIMED, delivery.account_id)
+        await checkpoint.reach(CLAIMED)
         await _publish_parts(checkpoint)
     except LeaseLost:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, attempt.id)
@@ -103,22 +117,22 @@ async def _carry_out(checkpoint: "_Checkpoint") -> Decision | None:
     except PlatformError as error:
         return await _settle(checkpoint, error)
     except asyncio.CancelledError:  # Dramatiq's Shutdown or TimeLimitExceeded, or our step limit
-        await asyncio.shield(_settle(checkpoint, _interrupted(checkpoint)))
+        await asyncio.shield(_settle(checkpoint, checkpoint.interrupted()))
         raise
     except Exception:
         log.exception("delivery %s: attempt %s failed unexpectedly", delivery.id, attempt.id)
         return await _settle(checkpoint, _unexpected(checkpoint))
-    await _finish(attempt, outcome="published" if checkpoint.delivery.state == State.PUBLISHED else "processing")
-    await reach(SAVED, delivery.account_id)
+    await attempts.end(attempt.id, outcome=checkpoint.delivery.state, step=SAVED)
+    await checkpoint.reach(SAVED)
     return None
 
 
-_running: dict[asyncio.Task[Any], "_Checkpoint"] = {}
+_running: dict[asyncio.Task[Any], DeliveryCheckpoint] = {}
 """The attempts this process is making."""
 
 
 @contextmanager
-def _in_flight(checkpoint: "_Checkpoint") -> Iterator[None]:
+def _in_flight(checkpoint: DeliveryCheckpoint) -> Iterator[None]:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("an attempt runs in a task")
@@ -150,27 +164,13 @@ async def _claim(delivery: Delivery) -> Delivery | None:
     )
 
 
-async def _record(delivery: Delivery) -> Attempt:
-    attempt = Attempt(
-        id=delivery.attempt_id,
-        delivery_id=delivery.id,
-        workspace_id=delivery.workspace_id,
-        kind=AttemptKind.PUBLISH,
-        number=delivery.attempts,
-        worker=runtime.current().name,
-    )
-    return await attempt.insert()
-
-
-async def _publish_parts(checkpoint: "_Checkpoint") -> None:
+async def _publish_parts(checkpoint: DeliveryCheckpoint) -> None:
     """Send every part that has no receipt yet, in order."""
     while checkpoint.delivery.state == State.PUBLISHING:
-        outcome = await _publish_part(checkpoint)
-        await reach(ANSWERED, checkpoint.delivery.account_id)
-        await checkpoint.answered(outcome)
+        await checkpoint.answered(await _publish_part(checkpoint))
 
 
-async def _publish_part(checkpoint: "_Checkpoint") -> Outcome:
+async def _publish_part(checkpoint: DeliveryCheckpoint) -> Outcome:
     """One part, with one renewal of the account's tokens in between if the network asks for it."""
     try:
         return await _call_adapter(checkpoint)
@@ -183,7 +183,7 @@ async def _with_fresh_tokens(turn: sessions.Turn) -> sessions.Turn:
     return sessions.Turn(await sessions.refresh(turn.account), turn.token)
 
 
-async def _call_adapter(checkpoint: "_Checkpoint") -> Outcome:
+async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     delivery, account = checkpoint.delivery, checkpoint.turn.account
     content = await contents.of_part(delivery, account)
     async with checkpoint.step_limit():
@@ -192,116 +192,17 @@ async def _call_adapter(checkpoint: "_Checkpoint") -> Outcome:
         )
 
 
-class _Checkpoint:
-    """:class:`platforms.base.Checkpoint` over the delivery's document; keeps the lease, the turn and the step limit going."""
-
-    def __init__(self, delivery: Delivery, attempt: Attempt, turn: sessions.Turn) -> None:
-        self.delivery = delivery
-        self.attempt = attempt
-        self.turn = turn
-        self._timeout: asyncio.Timeout | None = None
-
-    @property
-    def fenced(self) -> bool:
-        """Whether the current part may have been sent."""
-        return self.delivery.fenced_at > EPOCH
-
-    @property
-    def saved(self) -> Mapping[str, Any]:
-        """What earlier attempts at this part stored."""
-        return MappingProxyType(json.loads(self.delivery.saved))
-
-    async def save(self, **data: Any) -> None:
-        """Store and go on. Raises ``LeaseLost``."""
-        await self._write(saved=json.dumps({**self.saved, **data}))
-        await reach(UPLOADED, self.delivery.account_id)
-
-    async def fence(self) -> None:
-        """The point of no return. Raises ``LeaseLost``."""
-        await self._write(fenced_at=now())
-        await reach(FENCED, self.delivery.account_id)
-
-    async def answered(self, outcome: Outcome) -> None:
-        """Save the network's answer, however long the database takes: only this process knows it."""
-        match outcome:
-            case Published(remote_id, url):
-                receipt = Receipt(remote_id=remote_id, url=url)
-                moved = await deliveries.settle_part(
-                    self.delivery, receipt, source=State.PUBLISHING, where=self._ours, patience=_SAVE_PATIENCE
-                )
-            case Processing(remote_ref, check_in):
-                moved = await deliveries.move(
-                    self.delivery.id,
-                    State.PUBLISHING,
-                    State.PROCESSING,
-                    where=self._ours,
-                    patience=_SAVE_PATIENCE,
-                    due_at=now() + check_in,
-                    lease_until=EPOCH,
-                    saved=json.dumps({**self.saved, "remote_ref": remote_ref}),
-                )
-        self._keep(moved)
-
-    @asynccontextmanager
-    async def step_limit(self) -> AsyncIterator[None]:
-        """Cancel the adapter when it makes no progress for the step limit; each checkpoint starts it anew."""
-        try:
-            async with asyncio.timeout(runtime.current().settings.step_limit) as self._timeout:
-                yield
-        except TimeoutError as error:
-            raise _interrupted(self) from error
-        finally:
-            self._timeout = None
-
-    async def _write(self, **changes: Any) -> None:
-        settings = runtime.current().settings
-        await sessions.extend_turn(self.turn)
-        self._keep(
-            await deliveries.move(
-                self.delivery.id,
-                State.PUBLISHING,
-                State.PUBLISHING,
-                where={**self._ours, "lease_until": {"$gt": now()}},
-                lease_until=now() + settings.lease_time,
-                **changes,
-            )
-        )
-        if self._timeout is not None:
-            self._timeout.reschedule(asyncio.get_running_loop().time() + settings.step_limit)
-
-    @property
-    def _ours(self) -> dict[str, Any]:
-        return {"attempt_id": self.attempt.id}
-
-    def _keep(self, moved: Delivery | None) -> None:
-        if moved is None:
-            raise LeaseLost
-        self.delivery = moved
-
-
-_SAVE_PATIENCE = 600
-"""Seconds to go on trying to save a receipt. After a crash meanwhile, ``reconcile`` finds the post by its key."""
-
-
 # --- after a failure --------------------------------------------------------------------------------------------------
 
 
-def _interrupted(checkpoint: _Checkpoint) -> PlatformError:
-    """We stopped waiting. Before the fence nothing was sent; after it nobody knows."""
-    platform = checkpoint.delivery.platform
-    if checkpoint.fenced:
-        return TimedOut(platform, "interrupted", "The sending was interrupted before the network answered.")
-    return Unavailable(platform, "interrupted", "The sending was interrupted before anything was sent.")
-
-
-def _unexpected(checkpoint: _Checkpoint) -> PlatformError:
+def _unexpected(checkpoint: DeliveryCheckpoint) -> PlatformError:
     platform = checkpoint.delivery.platform
     if checkpoint.fenced:
         return UnexpectedReply(platform, "internal", "Something went wrong here after the post was handed over.")
     return Unavailable(platform, "internal", "Something went wrong here before anything was sent.")
 
 
-async def _settle(checkpoint: _Checkpoint, error: PlatformError) -> Decision | None:
+async def _settle(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decision | None:
     """Write down what follows from ``error``. ``None`` if the delivery was taken over meanwhile."""
     delivery, settings = checkpoint.delivery, runtime.current().settings
     decision = backoff.decide(
@@ -318,23 +219,12 @@ async def _settle(checkpoint: _Checkpoint, error: PlatformError) -> Decision | N
         State.PUBLISHING,
         decision.state,
         where={"attempt_id": delivery.attempt_id},
-        patience=_SAVE_PATIENCE,
+        patience=SAVE_PATIENCE,
         increase={"strikes": int(decision.strike)},
         due_at=decision.due_at,
         queued_at=now(),
         lease_until=EPOCH,
         trouble=decision.trouble.model_dump(),
     )
-    await _finish(checkpoint.attempt, outcome=decision.state.value, error=error, decision=decision)
+    await attempts.end(checkpoint.attempt.id, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at)
     return decision if moved is not None else None
-
-
-async def _finish(
-    attempt: Attempt, *, outcome: str, error: PlatformError | None = None, decision: Decision | None = None
-) -> None:
-    facts: dict[str, Any] = {"outcome": outcome, "finished_at": now()}
-    if error is not None:
-        facts |= {"code": error.code, "message": error.message, "status": error.status, "remedy": error.remedy}
-    if decision is not None:
-        facts["next_at"] = decision.due_at
-    await Attempt.get_pymongo_collection().update_one({"_id": attempt.id}, {"$set": facts})

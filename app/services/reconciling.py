@@ -7,13 +7,15 @@ import asyncio
 import json
 import logging
 import random
-from datetime import datetime
 from typing import Any
+
+from pymongo.errors import DuplicateKeyError
 
 from app import runtime
 from app.ids import Id
-from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, Trouble, now
-from app.services import backoff, contents, deliveries, sessions
+from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now
+from app.services import attempts, backoff, contents, deliveries, sessions
+from app.services.checkpoints import not_ours
 from platforms import REGISTRY
 from platforms.base import Absent, Processing, Published, SentAttempt
 from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed
@@ -31,7 +33,7 @@ async def reconcile(delivery_id: Id) -> None:
     claimed = await _claim(delivery_id)
     if claimed is None:
         return
-    attempt = await _record(claimed)
+    attempt = await attempts.begin(claimed, AttemptKind.RECONCILE, number=claimed.checks, step="asking")
     try:
         async with asyncio.timeout(runtime.current().settings.step_limit):
             answer = await _ask(claimed)
@@ -61,18 +63,6 @@ async def _claim(delivery_id: Id) -> Delivery | None:
     )
 
 
-async def _record(delivery: Delivery) -> Attempt:
-    return await Attempt(
-        id=delivery.attempt_id,
-        delivery_id=delivery.id,
-        workspace_id=delivery.workspace_id,
-        kind=AttemptKind.RECONCILE,
-        number=delivery.checks,
-        worker=runtime.current().name,
-        step="asking",
-    ).insert()
-
-
 async def _ask(delivery: Delivery) -> Answer:
     account = await Account.get(delivery.account_id)
     if account is None:
@@ -98,14 +88,23 @@ async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
     ours = {"attempt_id": delivery.attempt_id}
     match answer:
         case Published(remote_id, url):
-            await deliveries.settle_part(delivery, Receipt(remote_id=remote_id, url=url), source=delivery.state, where=ours)
-            await _finish(attempt, outcome="found")
+            await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url))
         case Processing(_, check_in):
             due_at = now() + check_in
             await deliveries.move(delivery.id, delivery.state, State.PROCESSING, where=ours, due_at=due_at, lease_until=EPOCH)
-            await _finish(attempt, outcome="processing", next_at=due_at)
+            await attempts.end(attempt.id, outcome="processing", next_at=due_at)
         case Absent():
             await _absent(delivery, attempt)
+
+
+async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None:
+    ours = {"attempt_id": delivery.attempt_id}
+    try:
+        await deliveries.settle_part(delivery, receipt, source=delivery.state, where=ours)
+    except DuplicateKeyError:  # it looks like ours, but is another delivery's: a person has to look
+        await _not_told(delivery, attempt, not_ours(delivery.platform))
+    else:
+        await attempts.end(attempt.id, outcome="found")
 
 
 async def _absent(delivery: Delivery, attempt: Attempt) -> None:
@@ -124,7 +123,7 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
         fenced_at=EPOCH,
         checks=0,
     )
-    await _finish(attempt, outcome="absent", next_at=due_at if wait is not None else None)
+    await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
 
 
 async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
@@ -133,22 +132,15 @@ async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) 
         await _mark_reconnect(delivery)
     hopeless = isinstance(error, Unconfirmed | ReconnectNeeded)
     wait = None if hopeless else backoff.next_check(delivery.checks - 1, retry_after=error.retry_after)
-    trouble = Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status)
-    changes: dict[str, Any] = {"trouble": trouble.model_dump(), "undecidable": wait is None, "lease_until": EPOCH}
+    changes: dict[str, Any] = {"undecidable": wait is None, "lease_until": EPOCH}
+    changes["trouble"] = backoff.trouble(error, now()).model_dump()
     if wait is not None:
         changes["due_at"] = now() + wait
     await deliveries.move(delivery.id, delivery.state, State.UNCONFIRMED, where={"attempt_id": delivery.attempt_id}, **changes)
-    await _finish(attempt, outcome="not told", error=error, next_at=changes.get("due_at"))
+    await attempts.end(attempt.id, outcome="not told", error=error, next_at=changes.get("due_at"))
 
 
 async def _mark_reconnect(delivery: Delivery) -> None:
     account = await Account.get(delivery.account_id)
     if account is not None:
         await sessions.mark_reconnect(account)
-
-
-async def _finish(attempt: Attempt, *, outcome: str, error: PlatformError | None = None, next_at: datetime | None = None) -> None:
-    facts: dict[str, Any] = {"outcome": outcome, "finished_at": now(), "next_at": next_at}
-    if error is not None:
-        facts |= {"code": error.code, "message": error.message, "status": error.status, "remedy": error.remedy}
-    await Attempt.get_pymongo_collection().update_one({"_id": attempt.id}, {"$set": facts})

@@ -20,7 +20,7 @@ from platforms.errors import Remedy
 class DeliveryView:
     """One row of a post's page. ``tone`` is neutral, progress, good, warn or bad; ``detail`` is a sentence for the person.
 
-    ``actions`` are among ``send_again``, ``confirm``, ``deny``, ``reconnect``, ``edit``.
+    ``actions`` are among ``send_again``, ``drop``, ``confirm``, ``deny``, ``reconnect``, ``edit``.
     """
 
     delivery: Delivery
@@ -52,7 +52,7 @@ class PostView:
 _FILTERS: dict[str, tuple[State, ...]] = {
     "scheduled": (State.SCHEDULED, State.QUEUED, State.PUBLISHING, State.PROCESSING),
     "published": (State.PUBLISHED,),
-    "needs you": (State.FAILED, State.DEAD, State.UNCONFIRMED),
+    "needs you": (State.FAILED, State.DEAD, State.MISSED, State.UNCONFIRMED),
 }
 
 
@@ -143,7 +143,7 @@ def status_of(states: Sequence[State], *, draft: bool, undecidable: bool) -> str
     have = set(states)
     if draft or not have:
         return "draft"
-    if undecidable:
+    if undecidable or State.MISSED in have:
         return "needs you"
     if have & {State.PUBLISHING, State.PROCESSING, State.UNCONFIRMED}:
         return "publishing"
@@ -176,7 +176,7 @@ def describe(delivery: Delivery, account: Account, attempts: list[Attempt], *, z
     )
 
 
-def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]:  # noqa: PLR0911 - one per state
+def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]:  # noqa: C901, PLR0911 - one per state
     reason = delivery.trouble.message if delivery.trouble else ""
     match delivery.state:
         case State.SCHEDULED | State.QUEUED:
@@ -193,6 +193,9 @@ def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, st
             return "Published", "good", _at("Published", delivery.published_at, zone)
         case State.FAILED:
             return "Failed", "bad", reason
+        case State.MISSED:
+            planned = _at("It was due", delivery.planned_at, zone)
+            return "Missed", "warn", f"{planned} Nothing could be sent then. Send it now, choose another time, or drop it."
         case State.DEAD:
             return "Gave up", "bad", f"{reason} We tried {_times(delivery.attempts)}."
         case State.CANCELED:
@@ -223,6 +226,8 @@ def _actions(delivery: Delivery) -> frozenset[str]:
             return frozenset({"reconnect", "send_again"})
         case State.FAILED:
             return frozenset({"edit", "send_again"})
+        case State.MISSED:
+            return frozenset({"send_again", "drop"})
         case State.DEAD | State.CANCELED:
             return frozenset({"send_again"})
         case State.UNCONFIRMED if delivery.undecidable:

@@ -1,0 +1,138 @@
+"""What an attempt leaves behind as it goes: uploads, the fence, the network's answer. The adapter's view of the delivery."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from app import runtime
+from app.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
+from app.models import EPOCH, Attempt, Delivery, Receipt, State, now
+from app.services import deliveries, sessions
+from platforms.base import Outcome, Processing, Published
+from platforms.errors import PlatformError, TimedOut, Unavailable, UnexpectedReply
+
+SAVE_PATIENCE = 600
+"""Seconds to go on trying to save a receipt. After a crash meanwhile, ``reconcile`` finds the post by its key."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken this delivery over; whatever we still had in mind is not ours to do."""
+
+
+def not_ours(platform: str) -> UnexpectedReply:
+    """The network named a post that is the receipt of another delivery."""
+    return UnexpectedReply(platform, "not_ours", "The network answered with a post that belongs to another one of yours.")
+
+
+class DeliveryCheckpoint:
+    """:class:`platforms.base.Checkpoint` over the delivery's document; keeps the lease, the turn and the step limit going."""
+
+    def __init__(self, delivery: Delivery, attempt: Attempt, turn: sessions.Turn) -> None:
+        self.delivery = delivery
+        self.attempt = attempt
+        self.turn = turn
+        self.step = CLAIMED
+        self._timeout: asyncio.Timeout | None = None
+
+    @property
+    def fenced(self) -> bool:
+        """Whether the current part may have been sent."""
+        return self.delivery.fenced_at > EPOCH
+
+    @property
+    def saved(self) -> Mapping[str, Any]:
+        """What earlier attempts at this part stored."""
+        return MappingProxyType(json.loads(self.delivery.saved))
+
+    async def save(self, **data: Any) -> None:
+        """Store and go on. Raises ``LeaseLost``."""
+        await self._write(saved=json.dumps({**self.saved, **data}))
+        await reach(UPLOADED, self.delivery.account_id)
+
+    async def fence(self) -> None:
+        """The point of no return. Raises ``LeaseLost``."""
+        await self._write(fenced_at=now())
+        await reach(FENCED, self.delivery.account_id)
+
+    async def reach(self, step: str) -> None:
+        """Note how far it came, and let the chaos harness hold us there."""
+        self.step = step
+        await reach(step, self.delivery.account_id)
+
+    def interrupted(self) -> PlatformError:
+        """We stopped waiting. Before the fence nothing was sent; after it nobody knows."""
+        platform = self.delivery.platform
+        if self.fenced:
+            return TimedOut(platform, "interrupted", "The sending was interrupted before the network answered.")
+        return Unavailable(platform, "interrupted", "The sending was interrupted before anything was sent.")
+
+    async def answered(self, outcome: Outcome) -> None:
+        """Save the network's answer, however long the database takes: only this process knows it.
+
+        Raises ``UnexpectedReply`` if the answer names a post that is another delivery's receipt already.
+        """
+        await self.reach(ANSWERED)
+        try:
+            self._keep(await self._save_answer(outcome))
+        except DuplicateKeyError:
+            raise not_ours(self.delivery.platform) from None
+
+    async def _save_answer(self, outcome: Outcome) -> Delivery | None:
+        match outcome:
+            case Published(remote_id, url):
+                receipt = Receipt(remote_id=remote_id, url=url)
+                return await deliveries.settle_part(
+                    self.delivery, receipt, source=State.PUBLISHING, where=self._ours, patience=SAVE_PATIENCE
+                )
+            case Processing(remote_ref, check_in):
+                return await deliveries.move(
+                    self.delivery.id,
+                    State.PUBLISHING,
+                    State.PROCESSING,
+                    where=self._ours,
+                    patience=SAVE_PATIENCE,
+                    due_at=now() + check_in,
+                    lease_until=EPOCH,
+                    saved=json.dumps({**self.saved, "remote_ref": remote_ref}),
+                )
+
+    @asynccontextmanager
+    async def step_limit(self) -> AsyncIterator[None]:
+        """Cancel the adapter when it makes no progress for the step limit; each checkpoint starts it anew."""
+        try:
+            async with asyncio.timeout(runtime.current().settings.step_limit) as self._timeout:
+                yield
+        except TimeoutError as error:
+            raise self.interrupted() from error
+        finally:
+            self._timeout = None
+
+    async def _write(self, **changes: Any) -> None:
+        settings = runtime.current().settings
+        await sessions.extend_turn(self.turn)
+        self._keep(
+            await deliveries.move(
+                self.delivery.id,
+                State.PUBLISHING,
+                State.PUBLISHING,
+                where={**self._ours, "lease_until": {"$gt": now()}},
+                lease_until=now() + settings.lease_time,
+                **changes,
+            )
+        )
+        if self._timeout is not None:
+            self._timeout.reschedule(asyncio.get_running_loop().time() + settings.step_limit)
+
+    @property
+    def _ours(self) -> dict[str, Any]:
+        return {"attempt_id": self.attempt.id}
+
+    def _keep(self, moved: Delivery | None) -> None:
+        if moved is None:
+            raise LeaseLost
+        self.delivery = moved

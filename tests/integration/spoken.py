@@ -10,7 +10,7 @@ PROVED = frozenset(
         *("$set", "$inc"),
         *("$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or"),
         *("$match", "$group", "$sum"),  # what count_documents sends
-        *("unique", "expireAfterSeconds"),
+        *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }
 )
 """Operators, stages and index options that test_engines.py proves on every engine. Add one together with its test."""

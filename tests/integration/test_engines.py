@@ -141,6 +141,21 @@ async def test_a_second_document_with_the_same_unique_pair_is_refused(jobs: Asyn
     assert await jobs.count_documents({}) == 2
 
 
+async def test_an_index_over_a_part_of_the_documents_guards_only_that_part(jobs: AsyncCollection[Document]) -> None:
+    texts = {"remote_id": {"$type": "string"}}
+    keys = [("account", ASCENDING), ("remote_id", ASCENDING)]
+    await jobs.create_index(keys, name="receipt", unique=True, partialFilterExpression=texts)
+    await insert(jobs, *(job(number, account=1, remote_id=None) for number in range(3)))
+    await jobs.update_one({"number": 0}, {"$set": {"remote_id": "a"}})
+    with pytest.raises(DuplicateKeyError):
+        await jobs.update_one({"number": 1}, {"$set": {"remote_id": "a", "state": "published"}})
+    with pytest.raises(DuplicateKeyError):
+        await jobs.insert_one(job(9, post=9, account=1, remote_id="a"))
+    await jobs.insert_one(job(8, post=8, account=2, remote_id="a"))
+    assert await found(jobs, {"remote_id": "a"}) == [0, 8]
+    assert await found(jobs, {"state": "published"}) == []
+
+
 # --- compare and set --------------------------------------------------------------------------------------------------
 
 

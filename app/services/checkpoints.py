@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -64,12 +65,12 @@ class DeliveryCheckpoint:
         self.step = step
         await reach(step, self.delivery.account_id)
 
-    def interrupted(self) -> PlatformError:
-        """We stopped waiting. Before the fence nothing was sent; after it nobody knows."""
+    def interrupted(self, *, again_in: timedelta | None = None) -> PlatformError:
+        """We stopped waiting. Before the fence nothing was sent, and it may be tried ``again_in``; after it nobody knows."""
         platform = self.delivery.platform
         if self.fenced:
             return TimedOut(platform, "interrupted", "The sending was interrupted before the network answered.")
-        return Unavailable(platform, "interrupted", "The sending was interrupted before anything was sent.")
+        return Unavailable(platform, "interrupted", "The sending was interrupted before anything was sent.", retry_after=again_in)
 
     async def answered(self, outcome: Outcome) -> None:
         """Save the network's answer, however long the database takes: only this process knows it.

@@ -116,8 +116,8 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         return None
     except PlatformError as error:
         return await _settle(checkpoint, error)
-    except asyncio.CancelledError:  # Dramatiq's Shutdown or TimeLimitExceeded, or our step limit
-        await asyncio.shield(_settle(checkpoint, checkpoint.interrupted()))
+    except asyncio.CancelledError:  # Dramatiq's Shutdown or TimeLimitExceeded, or handed over; its message is tried again
+        await asyncio.shield(_settle(checkpoint, checkpoint.interrupted(again_in=timedelta())))
         raise
     except Exception:
         log.exception("delivery %s: attempt %s failed unexpectedly", delivery.id, attempt.id)
@@ -226,5 +226,7 @@ async def _settle(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decis
         lease_until=EPOCH,
         trouble=decision.trouble.model_dump(),
     )
+    if moved is None:  # who took it over has written down what became of this attempt
+        return None
     await attempts.end(checkpoint.attempt.id, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at)
-    return decision if moved is not None else None
+    return decision

@@ -1,0 +1,169 @@
+"""The world of the use cases: Alice with a workspace and two accounts, Charlie next door, and a courier with a memory."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import runtime
+from app.courier import PUBLISH, RECONCILE
+from app.ids import Id
+from app.models import EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now
+from app.services import dispatching, media, posts, publishing, reconciling
+from app.services.posts import Draft
+from tests.contract.harness import Judge, picture
+
+PATIENCE = 20
+"""Seconds after which something that should have happened counts as never happening."""
+
+_CLOCKS = ("due_at", "planned_at", "fenced_at", "lease_until", "queued_at")
+_LEASES = ("busy_until", "refreshing_until")
+
+
+async def until(happened: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Look again and again until it is true; the test fails when that takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        seen = happened()
+        if seen if isinstance(seen, bool) else await seen:
+            return
+        assert time.monotonic() < deadline, "it never happened"
+        await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a queue would hold."""
+
+    actor: str
+    delivery_id: Id
+    platform: str
+    due_at: datetime
+
+
+@dataclass
+class Outbox:
+    """A courier that keeps messages until the test has them delivered. While not ``accepting`` it is a broker that is away."""
+
+    accepting: bool = True
+    messages: list[Message] = field(default_factory=list)
+
+    async def send(self, actor: str, delivery_id: Id, platform: str, *, delay: timedelta = timedelta()) -> bool:
+        if self.accepting:
+            self.messages.append(Message(actor, delivery_id, platform, now() + delay))
+        return self.accepting
+
+    def close(self) -> None:
+        """A courier is closed with the runtime."""
+
+    async def deliver(self) -> None:
+        """Deliver what is due, and what follows from it, until only delayed messages are left."""
+        while due := [message for message in self.messages if message.due_at <= now()]:
+            for message in due:
+                self.messages.remove(message)
+                await self._hand_over(message)
+
+    async def _hand_over(self, message: Message) -> None:
+        if message.actor == RECONCILE:
+            await reconciling.reconcile(message.delivery_id)
+            return
+        decision = await publishing.publish(message.delivery_id)
+        if decision is not None and decision.state == State.QUEUED:  # what the retry middleware does
+            self.messages.append(Message(PUBLISH, message.delivery_id, message.platform, decision.due_at))
+
+    def expire(self, by: timedelta) -> None:
+        """``by`` of every delay has passed."""
+        self.messages = [Message(m.actor, m.delivery_id, m.platform, m.due_at - by) for m in self.messages]
+
+    def of(self, delivery: Delivery) -> list[str]:
+        """The actors that were called for ``delivery``."""
+        return [message.actor for message in self.messages if message.delivery_id == delivery.id]
+
+
+@dataclass
+class World:
+    """What a test holds in its hands. ``accounts`` are Alice's, by platform."""
+
+    outbox: Outbox
+    judge: Judge
+    workspace: Workspace
+    alice: User
+    charlie: User
+    elsewhere: Workspace
+    accounts: Mapping[str, Account]
+
+    def draft(self, *platforms: str, text: str = "Ring the bells", **more: Any) -> Draft:
+        """A draft for accounts on ``platforms`` (none named: on all)."""
+        chosen = tuple(self.accounts[name].id for name in platforms or self.accounts)
+        return Draft(text=text, account_ids=chosen, **more)
+
+    async def publish_now(self, *platforms: str, **more: Any) -> Post:
+        """Press *Publish now*; the messages are in the outbox afterwards."""
+        post = await posts.publish_now(self.workspace, self.alice, self.draft(*platforms, **more))
+        await settled()
+        return post
+
+    async def queued(self, platform: str, **more: Any) -> Delivery:
+        """A delivery that is due now and whose message is with the broker."""
+        post = await self.publish_now(platform, **more)
+        [delivery] = await of_post(post)
+        assert delivery.state == State.QUEUED
+        return delivery
+
+    async def picture(self, alt: str = "A bell") -> Attachment:
+        """An uploaded picture."""
+        data = await picture().read()
+        return Attachment(media_id=(await media.add(self.workspace, data)).id, alt=alt)
+
+    async def dispatch(self) -> None:
+        """One pass of the dispatcher, and delivery of what it sent."""
+        await dispatching.run_pass(now())
+        await self.outbox.deliver()
+
+    async def pass_time(self, by: timedelta) -> None:
+        """Let everything on record have happened ``by`` earlier."""
+        for model, clocks in ((Delivery, _CLOCKS), (Account, _LEASES)):
+            for document in await model.find({}).to_list():
+                earlier = {name: getattr(document, name) - by for name in clocks if getattr(document, name) > EPOCH}
+                if earlier:
+                    await model.get_pymongo_collection().update_one({"_id": document.id}, {"$set": earlier})
+        self.outbox.expire(by)
+
+    async def texts(self) -> list[tuple[str, str]]:
+        """Platform and text of every post the networks accepted, in order; duplicates too."""
+        return [(post["platform"], post["text"]) for post in await self.judge.posts()]
+
+
+async def settled() -> None:
+    """Wait for what a form left to do in the background."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "hurry"))
+
+
+async def fresh(delivery: Delivery) -> Delivery:
+    """The delivery as the database has it now."""
+    found = await Delivery.get(delivery.id)
+    assert found is not None
+    return found
+
+
+async def of_post(post: Post) -> list[Delivery]:
+    """The post's deliveries, in the order of their platforms."""
+    return sorted(await Delivery.find({"post_id": post.id}).to_list(), key=lambda delivery: delivery.platform)
+
+
+async def put(document: Delivery | Account, **facts: Any) -> None:
+    """Write ``facts`` into the document, past every use case."""
+    await type(document).get_pymongo_collection().update_one({"_id": document.id}, {"$set": facts})
+
+
+async def documents() -> dict[str, list[dict[str, Any]]]:
+    """Everything in the database, raw."""
+    database = Delivery.get_pymongo_collection().database
+    return {name: await database[name].find({}).to_list() for name in await database.list_collection_names()}
+
+
+def settings() -> Any:
+    """The running settings."""
+    return runtime.current().settings

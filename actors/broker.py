@@ -11,7 +11,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications, TimeLimit
 
-from actors.engine import Engine, Punctual
+from actors.engine import Engine, Lanes, Punctual
 from app.courier import lane
 from platforms import REGISTRY
 
@@ -34,6 +34,7 @@ def make_broker(amqp_url: str | None) -> Broker:
         AsyncIO(),  # the event loop: first to start, last to stop
         Engine(),  # database, HTTP client and dispatcher live on that loop
         Punctual(),  # delayed messages leave on time
+        Lanes(),  # a stalled platform holds up only its own
         TimeLimit(time_limit=TIME_LIMIT),
         ShutdownNotifications(),
         Retries(max_retries=0),  # the actors' own retry_when decides

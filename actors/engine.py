@@ -59,6 +59,31 @@ class Punctual(Middleware):
             consumer_thread.worker_timeout = self.INTERVAL
 
 
+class Lanes(Middleware):
+    """Leaves room for the others: one lane may never occupy all threads of a process.
+
+    A platform that stalls keeps every one of its messages waiting for a time-out. The share is what a consumer may hold at once.
+    """
+
+    def __init__(self) -> None:
+        self._share = 1
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """The threads of this process are known now."""
+        lanes = {q_name(queue) for queue in broker.get_declared_queues()}
+        self._share = share(worker.worker_threads, len(lanes))
+
+    def after_consumer_thread_boot(self, broker: Broker, consumer_thread: Any) -> None:  # noqa: ARG002
+        """``prefetch`` counts the messages that are handed out and not acknowledged, those being worked on included."""
+        if q_name(consumer_thread.queue_name) == consumer_thread.queue_name:
+            consumer_thread.prefetch = self._share
+
+
+def share(threads: int, lanes: int) -> int:
+    """Threads one lane may occupy: half with two lanes, about a fifth with nine; so half of the lanes may stall at once."""
+    return max(1, threads if lanes <= 1 else threads * 2 // (lanes + 2))
+
+
 def _on_loop(work: Any) -> Any:
     loop = get_event_loop_thread()
     if loop is None:

@@ -131,8 +131,8 @@ class Account(Identified, Document):
     """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
 
     ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``refreshing_until`` is the
-    lease on its tokens. ``sandbox`` accounts live on this installation's sandbox server, wherever that is today: their ``server``
-    is only the path below it.
+    lease on its tokens, ``paced_until`` its rate bucket (see ``services/pacing``). ``sandbox`` accounts live on this
+    installation's sandbox server, wherever that is today: their ``server`` is only the path below it.
     """
 
     workspace_id: Id
@@ -150,6 +150,7 @@ class Account(Identified, Document):
     busy_until: Instant = EPOCH
     busy_with: Id | None = None
     refreshing_until: Instant = EPOCH
+    paced_until: Instant = EPOCH
     created_at: Instant = Field(default_factory=now)
 
     class Settings:
@@ -161,6 +162,17 @@ class Account(Identified, Document):
                 unique=True,
             )
         ]
+
+
+class Bucket(Document):
+    """A shared rate bucket (see ``services/pacing``). ``version`` guards its changes: engines may compare dates by the second."""
+
+    id: str  # type: ignore[assignment]  # beanie's own is optional
+    full_at: Instant = EPOCH
+    version: int = 0
+
+    class Settings:
+        name = "buckets"
 
 
 class Registration(Identified, Document):
@@ -453,6 +465,7 @@ ALL: tuple[type[Document], ...] = (
     Workspace,
     Member,
     Account,
+    Bucket,
     Registration,
     PendingConnection,
     MediaFile,

@@ -201,7 +201,8 @@ class Idempotency(StrEnum):
 class Capabilities:
     """What a network can do. Templates, validation, documentation and tests all read this one object.
 
-    ``per_hour`` is the published number of posts an account may make in an hour (``None``: not published).
+    ``per_hour`` is the published number of posts an account may make in an hour, ``installation_per_hour`` what one address or
+    app may make on one server for all its accounts together (``None``: not published).
     """
 
     text: TextRule
@@ -210,6 +211,7 @@ class Capabilities:
     languages: bool = False
     scopes: tuple[str, ...] = ()
     per_hour: int | None = None
+    installation_per_hour: int | None = None
     idempotency: Idempotency = Idempotency.NONE
 
 

@@ -1,6 +1,6 @@
 """The composer: one page for a new post and for editing, with a preview for every chosen account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from app.services.posts import Draft
 from app.services.users import Identity
 from app.zones import local
 from platforms import REGISTRY
+from platforms.base import Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def _changed(draft: Draft, action: str, subject: str) -> Draft:
 async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | None = None, status: int = 200) -> Response[Any]:
     workspace = sheet.identity.workspace
     connected = await accounts.listed(workspace)
+    options = {each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected}
     return page(
         "compose.html",
         status=status,
@@ -122,7 +124,8 @@ async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | Non
         nonce=sheet.new_id,
         accounts=connected,
         registry=REGISTRY,
-        options={each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected},
+        options=options,
+        customised={each.id for each in connected if _is_customised(draft, each.id, options[each.id])},
         draft=draft,
         attached=await posts.attached(workspace, draft.attachments),
         previews=await posts.previews(workspace, draft),
@@ -130,10 +133,16 @@ async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | Non
     )
 
 
+def _is_customised(draft: Draft, account_id: Id, options: Sequence[Option]) -> bool:
+    """Whether the account has words or choices of its own, so that its section is shown open."""
+    chosen = draft.options.get(account_id, {})
+    return account_id in draft.texts or any(chosen.get(each.key, each.default) != each.default for each in options)
+
+
 def _timed(draft: Draft, at: datetime) -> Draft:
     """``draft`` with the next full hour if it has no time, or one that has passed: *Schedule* is then one press away."""
     present = local(at, draft.zone)
-    if f"{draft.date}T{draft.time}" >= f"{present:%Y-%m-%dT%H:%M}":
+    if draft.date and f"{draft.date}T{draft.time}" >= f"{present:%Y-%m-%dT%H:%M}":
         return draft
     hour = (present + timedelta(minutes=70)).replace(minute=0)
     return replace(draft, date=f"{hour:%Y-%m-%d}", time=f"{hour:%H:%M}")

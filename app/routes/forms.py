@@ -77,7 +77,7 @@ def _per_account(form: FormMultiDict, prefix: str) -> Iterable[tuple[Id, str]]:
 
 def _ids(values: Iterable[Any]) -> Iterable[Id]:
     """Valid ids, each once, in the form's order."""
-    return [Id(value) for value in dict.fromkeys(values) if isinstance(value, str) and Id.is_valid(value)]
+    return [Id(value) for value in dict.fromkeys(values) if Id.is_valid(value)]
 
 
 def _newlines(text: str) -> str:

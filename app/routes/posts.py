@@ -9,7 +9,7 @@ from litestar import Router, get, post
 from litestar.response import Redirect, Response
 
 from app.errors import Invalid, TooLate
-from app.models import now
+from app.models import FINAL, now
 from app.routes import forms
 from app.routes.security import Asking
 from app.routes.templating import page
@@ -153,8 +153,8 @@ def poll_every(view: PostView, at: datetime) -> int | None:
     """Seconds between two looks at a post: often while something happens, seldom before its time, never when it is over."""
     if view.final:
         return None
-    waits = view.status == "scheduled" and view.planned_at is not None and view.planned_at - at > _SOON
-    return 20 if waits else 2
+    next_due = min(each.delivery.due_at for each in view.deliveries if each.delivery.state not in FINAL)
+    return 20 if view.status == "scheduled" and next_due - at > _SOON else 2
 
 
 def _fingerprint(view: PostView) -> str:

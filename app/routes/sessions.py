@@ -38,7 +38,7 @@ async def form(request: Asking, back: Annotated[str, Parameter(query="next")] = 
     return _show({"next": _inside(back)}, {})
 
 
-@post("/sign-in", middleware=[RateLimitConfig(rate_limit=("minute", _TRIES_A_MINUTE)).middleware])
+@post("/sign-in", middleware=[RateLimitConfig(rate_limit=("minute", _TRIES_A_MINUTE), store="sign_in_tries").middleware])
 async def create(request: Asking) -> Response[Any]:
     """Check the password and set the cookie."""
     answers = await forms.read(request)

@@ -35,7 +35,7 @@ async def form(request: Asking, token: str = "") -> Response[Any]:
     return _show(request, {"token": token}, {})
 
 
-@post("/setup", middleware=[RateLimitConfig(rate_limit=("minute", 20)).middleware])
+@post("/setup", middleware=[RateLimitConfig(rate_limit=("minute", 20), store="setup_tries").middleware])
 async def create(request: Asking) -> Response[Any]:
     """Create owner and workspace, and sign the owner in."""
     answers = await forms.read(request)

@@ -20,12 +20,12 @@ from app.courier import PUBLISH
 from app.faultpoints import CLAIMED, SAVED
 from app.ids import Id
 from app.models import EPOCH, AttemptKind, Delivery, LatePolicy, State, Workspace, now
-from app.services import attempts, backoff, contents, deliveries, sessions
+from app.services import attempts, backoff, contents, deliveries, pacing, sessions
 from app.services.backoff import Decision
 from app.services.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
 from platforms import REGISTRY
 from platforms.base import Outcome
-from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, UnexpectedReply
+from platforms.errors import PlatformError, QuotaExhausted, ReconnectNeeded, TokenExpired, Unavailable, UnexpectedReply
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ async def publish(delivery_id: Id) -> Decision | None:
     turn = await sessions.take_turn(delivery.account_id)
     if turn is None:
         return None  # whoever has the turn calls the next one when it ends
+    attempted = False
     try:
-        if await _elder(delivery) is not None or await _too_late(delivery):
+        if await _elder(delivery) is not None or await _too_late(delivery) or await _paced(delivery, turn):
             return None
+        attempted = True
         return await _attempt(delivery, turn)
     finally:
-        await asyncio.shield(_pass_on(turn))
+        await asyncio.shield(_pass_on(turn, sent=attempted))
 
 
 async def _elder(delivery: Delivery) -> Delivery | None:
@@ -78,15 +80,32 @@ async def _too_late(delivery: Delivery) -> bool:
     return True
 
 
+async def _paced(delivery: Delivery, turn: sessions.Turn) -> bool:
+    """Whether the network's published limit is used up for now; then it waits in the database until there is room."""
+    pause = await pacing.admit(turn.account)
+    if not pause:
+        return False
+    error = QuotaExhausted(delivery.platform, "paced", "The network's limit for an hour is used up; it waits for its turn.")
+    await deliveries.move(
+        delivery.id,
+        State.QUEUED,
+        State.SCHEDULED,
+        where={"move_id": delivery.move_id},
+        due_at=now() + pause,
+        trouble=backoff.trouble(error, now()).model_dump(),
+    )
+    return True
+
+
 async def _next_due(account_id: Id) -> Delivery | None:
     query = {"account_id": account_id, "state": State.QUEUED, "due_at": {"$lte": now()}}
     found = await Delivery.find(query).sort("due_at", "_id").limit(1).to_list()
     return found[0] if found else None
 
 
-async def _pass_on(turn: sessions.Turn) -> None:
+async def _pass_on(turn: sessions.Turn, *, sent: bool) -> None:
     """End the turn, then call whoever came while it lasted. In this order: who comes later finds the account free."""
-    await sessions.end_turn(turn)
+    await sessions.end_turn(turn, sent=sent)
     following = await _next_due(turn.account.id)
     if following is not None:
         await runtime.current().courier.send(PUBLISH, following.id, following.platform)

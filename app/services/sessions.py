@@ -11,6 +11,7 @@ from app import runtime
 from app.ids import Id
 from app.models import EPOCH, Account, AccountState, now
 from app.sealing import SealBroken
+from app.services import pacing
 from platforms import REGISTRY
 from platforms.base import Session
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
@@ -140,8 +141,10 @@ async def extend_turn(turn: Turn) -> None:
     )
 
 
-async def end_turn(turn: Turn) -> None:
-    """Give the account free."""
-    await Account.get_pymongo_collection().update_one(
-        {"_id": turn.account.id, "busy_with": turn.token}, {"$set": {"busy_until": EPOCH}}
-    )
+async def end_turn(turn: Turn, *, sent: bool) -> None:
+    """Give the account free; ``sent``: something was handed to the network, which took a token from the account's bucket."""
+    changes: dict[str, Any] = {"busy_until": EPOCH}
+    per_hour = REGISTRY[turn.account.platform].capabilities.per_hour
+    if sent and per_hour:
+        changes["paced_until"] = pacing.after_one(turn.account.paced_until, now(), per_hour)
+    await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})

@@ -204,9 +204,8 @@ def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, st
 
 def _waiting(delivery: Delivery, reason: str, *, zone: str, at: datetime) -> tuple[str, str, str]:
     clock = local(delivery.due_at, zone).strftime("%H:%M")
-    if delivery.attempts and reason:
-        label = f"Retrying at {clock}" if delivery.due_at > at else "Retrying"
-        return label, "warn", reason
+    if reason:
+        return f"Retrying at {clock}" if delivery.attempts else f"Waiting until {clock}", "warn", reason
     if delivery.due_at <= at:
         return "Sending soon", "progress", "It is due and waits for its turn."
     return "Scheduled", "neutral", _at("Planned for", delivery.due_at, zone)

@@ -59,6 +59,7 @@ class Bluesky:
         ),
         languages=True,
         per_hour=5000 // 3,
+        installation_per_hour=12 * 3000 // 6,  # 3,000 requests in 5 minutes and address; a post with pictures takes about six
         idempotency=Idempotency.NATIVE,
     )
     connector = AppPassword()

@@ -8,8 +8,6 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
-
 from app import runtime
 from app.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
 from app.models import EPOCH, Attempt, Delivery, Receipt, State, now
@@ -80,7 +78,7 @@ class DeliveryCheckpoint:
         await self.reach(ANSWERED)
         try:
             self._keep(await self._save_answer(outcome))
-        except DuplicateKeyError:
+        except deliveries.ReceiptTaken:
             raise not_ours(self.delivery.platform) from None
 
     async def _save_answer(self, outcome: Outcome) -> Delivery | None:

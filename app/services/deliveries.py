@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from app.errors import Invalid, NotFound, TooLate
@@ -16,6 +17,11 @@ from app.ids import Id
 from app.models import EDITABLE, EPOCH, TRANSITIONS, Delivery, Receipt, State, Workspace, now
 
 log = logging.getLogger(__name__)
+
+
+class ReceiptTaken(Exception):
+    """The post on the network is the receipt of another delivery already."""
+
 
 _PAUSE = 0.5
 """Seconds between two tries at a write whose connection broke."""
@@ -35,7 +41,7 @@ async def move(
 
     A broken connection leaves open whether the write was applied. Every write therefore carries a fresh ``move_id``: it is
     repeated for up to ``patience`` seconds, changes nothing where that token stands already, and then the driver's error is
-    raised. Raises ``DuplicateKeyError`` for a receipt that is another delivery's.
+    raised.
     """
     sources = [source] if isinstance(source, State) else list(source)
     for state in sources:
@@ -59,13 +65,10 @@ async def move(
 
 
 async def _apply(delivery_id: Id, query: dict[str, Any], update: dict[str, Any], token: Id) -> Delivery | None:
-    """Two commands, because the embedded engine hides a refusal by a unique index from ``findAndModify`` (nx-27017 0.8.1).
-
-    What is read is what was written: whoever changed the delivery in between has left a token of their own.
-    """
     collection = Delivery.get_pymongo_collection()
-    await collection.update_one(query, update)
-    found = await collection.find_one({"_id": delivery_id, "move_id": token})
+    found = await collection.find_one_and_update(query, update, return_document=ReturnDocument.AFTER)
+    if found is None:  # it may be our own write, applied before its answer was lost
+        found = await collection.find_one({"_id": delivery_id, "move_id": token})
     return Delivery.model_validate(found) if found else None
 
 
@@ -127,7 +130,7 @@ async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Deliver
     receipt = Receipt(remote_id=url.rstrip("/").rsplit("/", 1)[-1], url=url)
     try:
         moved = await settle_part(delivery, receipt, source=State.UNCONFIRMED, where=_ASKED | {"move_id": delivery.move_id})
-    except DuplicateKeyError:
+    except ReceiptTaken:
         raise Invalid({"url": "This is the address of another post of yours."}) from None
     return _or_too_late(moved, "Meanwhile its fate was found out.")
 
@@ -159,6 +162,7 @@ async def settle_part(
     """Save the current part's receipt: ``published`` after the last part, else on to the next one.
 
     ``None`` if the delivery moved on meanwhile. The whole list of parts is written: only the holder of the lease changes it.
+    Raises ``ReceiptTaken`` if the post on the network is another delivery's receipt.
     """
     parts = [part.model_dump() for part in delivery.parts]
     parts[delivery.position]["receipt"] = receipt.model_dump()
@@ -168,19 +172,31 @@ async def settle_part(
     extra: dict[str, Any] = {"published_at": now(), "trouble": None} if done else {}
     if onward != State.PUBLISHING:
         extra["lease_until"] = EPOCH
-    return await move(
-        delivery.id,
-        source,
-        onward,
-        where=where or {"move_id": delivery.move_id},
-        patience=patience,
-        parts=parts,
-        remote_id=first,
-        saved="{}",
-        fenced_at=EPOCH,
-        undecidable=False,
-        **extra,
-    )
+    try:
+        moved = await move(
+            delivery.id,
+            source,
+            onward,
+            where=where or {"move_id": delivery.move_id},
+            patience=patience,
+            parts=parts,
+            remote_id=first,
+            saved="{}",
+            fenced_at=EPOCH,
+            undecidable=False,
+            **extra,
+        )
+    except DuplicateKeyError:
+        raise ReceiptTaken from None
+    if moved is None and await _taken(delivery, first):
+        raise ReceiptTaken
+    return moved
+
+
+async def _taken(delivery: Delivery, remote_id: str | None) -> bool:
+    """The embedded engine does not say when its unique index refuses a ``findAndModify``; it only changes nothing."""
+    query = {"account_id": delivery.account_id, "remote_id": remote_id, "_id": {"$ne": delivery.id}}
+    return await Delivery.find_one(query) is not None
 
 
 def _or_too_late(moved: Delivery | None, message: str) -> Delivery:

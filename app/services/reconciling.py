@@ -9,8 +9,6 @@ import logging
 import random
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
-
 from app import runtime
 from app.ids import Id
 from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now
@@ -91,7 +89,8 @@ async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
             await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url))
         case Processing(_, check_in):
             due_at = now() + check_in
-            await deliveries.move(delivery.id, delivery.state, State.PROCESSING, where=ours, due_at=due_at, lease_until=EPOCH)
+            facts = {"due_at": due_at, "lease_until": EPOCH, "checks": 0}  # it did tell: only silence uses up our patience
+            await deliveries.move(delivery.id, delivery.state, State.PROCESSING, where=ours, **facts)
             await attempts.end(attempt.id, outcome="processing", next_at=due_at)
         case Absent():
             await _absent(delivery, attempt)
@@ -101,7 +100,7 @@ async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None
     ours = {"attempt_id": delivery.attempt_id}
     try:
         await deliveries.settle_part(delivery, receipt, source=delivery.state, where=ours)
-    except DuplicateKeyError:  # it looks like ours, but is another delivery's: a person has to look
+    except deliveries.ReceiptTaken:  # it looks like ours, but is another delivery's: a person has to look
         await _not_told(delivery, attempt, not_ours(delivery.platform))
     else:
         await attempts.end(attempt.id, outcome="found")

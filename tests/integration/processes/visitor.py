@@ -44,7 +44,7 @@ class Visitor:
         return {"token": TOKEN} if 'name="token"' in page else {}
 
     async def publish(self, text: str, *, only: list[str] | None = None, **fields: str) -> str:
-        """Compose ``text`` for every account, or ``only`` some, and send it; ``fields`` replace the form's. The post's address."""
+        """Publish ``text`` on every account, or ``only`` some. ``fields`` replace the form's. The post's address."""
         page = (await self.http.get("/compose")).text
         accounts = ID.findall("".join(re.findall(r'<input[^>]*name="account"[^>]*>', page)))
         nonce = re.search(r'name="nonce" value="([^"]+)"', page)

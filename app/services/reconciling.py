@@ -89,8 +89,15 @@ async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
             await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url))
         case Processing(_, check_in):
             due_at = now() + check_in
-            facts = {"due_at": due_at, "lease_until": EPOCH, "checks": 0}  # it did tell: only silence uses up our patience
-            await deliveries.move(delivery.id, delivery.state, State.PROCESSING, where=ours, **facts)
+            await deliveries.move(
+                delivery.id,
+                delivery.state,
+                State.PROCESSING,
+                where=ours,
+                due_at=due_at,
+                lease_until=EPOCH,
+                checks=0,  # it did tell: only silence uses up our patience
+            )
             await attempts.end(attempt.id, outcome="processing", next_at=due_at)
         case Absent():
             await _absent(delivery, attempt)

@@ -12,6 +12,7 @@ from app.services import accounts
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
+from tests.integration.services.belfry import Belfry, connected
 from tests.integration.services.world import Outbox, World, settled
 from tests.servers import sandbox
 from tests.servers.process import Server
@@ -87,3 +88,13 @@ async def _owner(name: str) -> tuple[User, Workspace]:
 def platform(request: pytest.FixtureRequest) -> str:
     """Every network in turn."""
     return str(request.param)
+
+
+@pytest.fixture
+async def belfry(world: World, monkeypatch: pytest.MonkeyPatch) -> Belfry:
+    """Alice has an account on a third network, which does what the test tells it."""
+    network = Belfry()
+    monkeypatch.setitem(REGISTRY, network.name, network)
+    sealed = runtime.current().sealer.seal({"access": network.valid})
+    world.accounts[network.name] = await connected(world.workspace, sealed)
+    return network

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,7 +92,7 @@ class World:
     alice: User
     charlie: User
     elsewhere: Workspace
-    accounts: Mapping[str, Account]
+    accounts: dict[str, Account]
 
     def draft(self, *platforms: str, text: str = "Ring the bells", **more: Any) -> Draft:
         """A draft for accounts on ``platforms`` (none named: on all)."""

@@ -1,0 +1,119 @@
+"""Belfry, a network with a memory and moods: for the answers that no sandbox network gives."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from app.models import Account, Workspace
+from platforms.base import (
+    Absent,
+    Capabilities,
+    Checkpoint,
+    Content,
+    Idempotency,
+    MediaRule,
+    Outcome,
+    Problem,
+    Processing,
+    Published,
+    Segment,
+    SentAttempt,
+    Session,
+    TextRule,
+)
+from platforms.errors import PlatformError, TimedOut, TokenExpired
+
+NAME = "belfry"
+
+
+@dataclass
+class Belfry:
+    """An adapter that is its own network. ``posts`` maps keys to ids; one that is ``processing`` is accepted and not visible.
+
+    ``publishing`` and ``asking`` are failures still to come, oldest first; a *lost* answer is a ``TimedOut`` after the post was
+    accepted. ``doors`` closed make ``reconcile`` and ``refresh`` wait.
+    """
+
+    name: str = NAME
+    label: str = "Belfry"
+    colour: str = "#aa7700"
+    capabilities: Capabilities = Capabilities(
+        text=TextRule(limit=100),
+        media=MediaRule(max_count=1, mimes=frozenset({"image/png"}), max_bytes=1_000_000, max_pixels=None, alt_limit=100),
+        idempotency=Idempotency.LOOKUP,
+    )
+    connector: Any = None
+    posts: dict[str, str] = field(default_factory=dict)
+    processing: bool = False
+    publishing: list[PlatformError] = field(default_factory=list)
+    asking: list[PlatformError] = field(default_factory=list)
+    refreshing: list[PlatformError] = field(default_factory=list)
+    refreshed: int = 0
+    valid: str = "token-0"
+    same_id: str | None = None
+    doors: asyncio.Event = field(default_factory=asyncio.Event)
+    knocks: int = 0
+
+    def __post_init__(self) -> None:
+        self.doors.set()
+
+    def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
+        return self.capabilities
+
+    def count(self, content: Content, capabilities: Capabilities) -> int:
+        return len(content.text)
+
+    def segments(self, text: str) -> tuple[Segment, ...]:
+        return (Segment("text", text),)
+
+    def validate(self, content: Content, capabilities: Capabilities) -> list[Problem]:
+        return []
+
+    async def limits(self, session: Session) -> dict[str, Any]:
+        return {}
+
+    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Outcome:
+        if session.tokens["access"] != self.valid:
+            raise TokenExpired(NAME, "expired", "The token has run out.")
+        await checkpoint.fence()
+        failure = self.publishing.pop(0) if self.publishing else None
+        if failure is None or isinstance(failure, TimedOut):
+            self.posts[key] = self.same_id or f"ring-{len(self.posts) + 1}"
+        if failure is not None:
+            raise failure
+        return Processing(key, timedelta(seconds=3)) if self.processing else self._receipt(key)
+
+    async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Processing | Absent:
+        self.knocks += 1
+        await self.doors.wait()
+        if self.asking:
+            raise self.asking.pop(0)
+        if attempt.key not in self.posts:
+            return Absent()
+        return Processing(attempt.key, timedelta(seconds=3)) if self.processing else self._receipt(attempt.key)
+
+    async def refresh(self, session: Session) -> dict[str, str]:
+        self.refreshed += 1
+        await self.doors.wait()
+        if self.refreshing:
+            raise self.refreshing.pop(0)
+        self.valid = f"token-{self.refreshed}"
+        return {"access": self.valid}
+
+    def _receipt(self, key: str) -> Published:
+        return Published(self.posts[key], f"https://belfry.example/{self.posts[key]}")
+
+
+async def connected(workspace: Workspace, sealed: str) -> Account:
+    """Alice's account on Belfry."""
+    return await Account(
+        workspace_id=workspace.id,
+        platform=NAME,
+        server="https://belfry.example",
+        remote_id="ringer-1",
+        handle="alice",
+        display_name="Alice",
+        sealed=sealed,
+    ).insert()

@@ -91,6 +91,8 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     except Invalid as invalid:
         return await _show(sheet, draft, problems=invalid.problems, status=422)
     except TooLate as late:
+        if sheet.post_id is None:  # the first press made the post, and it is on its way
+            return Redirect(f"/posts/{sheet.new_id}", status_code=303)
         return await _show(sheet, draft, problems={"": late.message}, status=409)
     return Redirect(f"/posts/{saved.id}", status_code=303)
 

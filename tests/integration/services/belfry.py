@@ -26,6 +26,11 @@ from platforms.base import (
 from platforms.errors import PlatformError, TimedOut, TokenExpired
 
 NAME = "belfry"
+CAPABILITIES = Capabilities(
+    text=TextRule(limit=100),
+    media=MediaRule(max_count=1, mimes=frozenset({"image/png"}), max_bytes=1_000_000, max_pixels=None, alt_limit=100),
+    idempotency=Idempotency.LOOKUP,
+)
 
 
 @dataclass
@@ -39,11 +44,7 @@ class Belfry:
     name: str = NAME
     label: str = "Belfry"
     colour: str = "#aa7700"
-    capabilities: Capabilities = Capabilities(
-        text=TextRule(limit=100),
-        media=MediaRule(max_count=1, mimes=frozenset({"image/png"}), max_bytes=1_000_000, max_pixels=None, alt_limit=100),
-        idempotency=Idempotency.LOOKUP,
-    )
+    capabilities: Capabilities = CAPABILITIES
     connector: Any = None
     posts: dict[str, str] = field(default_factory=dict)
     processing: bool = False

@@ -7,13 +7,11 @@ import httpx
 import pytest
 
 from app import runtime
-from app.models import Member, Role, User, Workspace
-from app.services import accounts
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
 from tests.integration.services.belfry import Belfry, connected
-from tests.integration.services.world import Outbox, World, settled
+from tests.integration.services.world import Outbox, World, populated, settled
 from tests.servers import sandbox
 from tests.servers.process import Server
 
@@ -67,21 +65,6 @@ async def world(settings: Settings, judge: Judge) -> AsyncIterator[World]:
     finally:
         await settled()
         await runtime.stop()
-
-
-async def populated(outbox: Outbox, judge: Judge) -> World:
-    """The people, their workspaces, and Alice's accounts."""
-    alice, workspace = await _owner("Alice")
-    charlie, elsewhere = await _owner("Charlie")
-    connected = {account.platform: account for account in await accounts.connect_sandbox(workspace)}
-    return World(outbox, judge, workspace, alice, charlie, elsewhere, connected)
-
-
-async def _owner(name: str) -> tuple[User, Workspace]:
-    user = await User(email=f"{name.lower()}@example.org", name=name, password_hash="none").insert()
-    workspace = await Workspace(name=f"{name}'s", zone="Europe/Berlin").insert()
-    await Member(workspace_id=workspace.id, user_id=user.id, role=Role.OWNER).insert()
-    return user, workspace
 
 
 @pytest.fixture(params=REGISTRY)

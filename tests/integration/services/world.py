@@ -10,8 +10,8 @@ from typing import Any
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.ids import Id
-from app.models import EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now
-from app.services import dispatching, media, posts, publishing, reconciling
+from app.models import EPOCH, Account, Attachment, Delivery, Member, Post, Role, State, User, Workspace, now
+from app.services import accounts, dispatching, media, posts, publishing, reconciling
 from app.services.posts import Draft
 from tests.contract.harness import Judge, picture
 
@@ -134,6 +134,21 @@ class World:
     async def texts(self) -> list[tuple[str, str]]:
         """Platform and text of every post the networks accepted, in order; duplicates too."""
         return [(post["platform"], post["text"]) for post in await self.judge.posts()]
+
+
+async def populated(outbox: Outbox, judge: Judge) -> World:
+    """The people, their workspaces, and Alice's accounts."""
+    alice, workspace = await _owner("Alice")
+    charlie, elsewhere = await _owner("Charlie")
+    connected = {account.platform: account for account in await accounts.connect_sandbox(workspace)}
+    return World(outbox, judge, workspace, alice, charlie, elsewhere, connected)
+
+
+async def _owner(name: str) -> tuple[User, Workspace]:
+    user = await User(email=f"{name.lower()}@example.org", name=name, password_hash="none").insert()
+    workspace = await Workspace(name=f"{name}'s", zone="Europe/Berlin").insert()
+    await Member(workspace_id=workspace.id, user_id=user.id, role=Role.OWNER).insert()
+    return user, workspace
 
 
 async def settled() -> None:

@@ -9,7 +9,7 @@ from litestar.static_files import create_static_files_router
 
 from app import runtime
 from app.courier import Courier, connect_broker
-from app.routes import accounts, compose, failures, health, media, posts, sessions, setup
+from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
 from app.routes.security import SignedIn, csrf_config, need_person, protect, provide_identity, provide_workspace
 from app.routes.templating import HTMX, STATIC, template_config
 from app.services.media import MAX_UPLOAD_BYTES
@@ -64,7 +64,7 @@ def _private() -> Router:
     """What needs a person, and shows only that person's workspace."""
     return Router(
         "/",
-        route_handlers=[accounts.router, compose.router, posts.router],
+        route_handlers=[accounts.router, compose.router, posts.router, workspace.router],
         middleware=[SignedIn],
         guards=[need_person],
         dependencies={

@@ -17,6 +17,7 @@ from app.services import accounts, deliveries, posts
 from app.services.posts import Draft, PostView
 from app.services.users import Identity
 from app.zones import local
+from platforms import REGISTRY
 
 _PAGE = 20
 _FILTERS = (("", "All"), ("scheduled", "Scheduled"), ("published", "Published"), ("needs-you", "Needs you"), ("drafts", "Drafts"))
@@ -51,8 +52,19 @@ async def index(identity: Identity, done: str = "", status: str = "", before: st
         current=current,
         paged=bool(before),
         older=shown[-1].post.id if len(found) > _PAGE else None,
-        done="The post is deleted." if done == "deleted" else None,
+        done=_done(done),
+        repeatable=[REGISTRY[name] for name in await deliveries.dead_platforms(identity.workspace)]
+        if current == "needs-you"
+        else [],
     )
+
+
+def _done(what: str) -> str | None:
+    """The sentence for what was done on the page before."""
+    if what == "deleted":
+        return "The post is deleted."
+    number = what.removeprefix("sent-again-")
+    return f"Sending again: {number}." if number != what and number.isdecimal() else None
 
 
 @get("/posts/{post_id:str}")
@@ -96,6 +108,19 @@ async def delete(identity: Identity, post_id: str) -> Response[Any]:
 async def send_again(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
     """Once more, now."""
     return await _act(identity, post_id, deliveries.send_again(identity.workspace, forms.to_id(delivery_id)))
+
+
+@post("/posts/send-again/{platform:str}")
+async def send_all_again(identity: Identity, platform: str) -> Response[Any]:
+    """Every dead letter of one platform, once more, now."""
+    number = await deliveries.send_all_again(identity.workspace, platform)
+    return Redirect(f"/posts?status=needs-you&done=sent-again-{number}", status_code=303)
+
+
+@post("/posts/{post_id:str}/deliveries/{delivery_id:str}/drop")
+async def drop(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+    """It was missed, and is not wanted any more."""
+    return await _act(identity, post_id, deliveries.drop(identity.workspace, forms.to_id(delivery_id)))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/confirm")
@@ -174,5 +199,5 @@ def _plan(view: PostView) -> Draft:
 
 router = Router(
     "/",
-    route_handlers=[start, index, show, status, cancel, reschedule, delete, send_again, confirm, deny],
+    route_handlers=[start, index, show, status, cancel, reschedule, delete, send_again, send_all_again, drop, confirm, deny],
 )

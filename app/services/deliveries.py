@@ -88,12 +88,21 @@ async def send_again(workspace: Workspace, delivery_id: Id) -> Delivery:
 
 async def send_all_again(workspace: Workspace, platform: str) -> int:
     """Send every dead letter of one platform again, now; how many there were."""
-    found = [
-        await Delivery.find({"workspace_id": workspace.id, "state": state, "platform": platform}).to_list()
-        for state in (State.FAILED, State.DEAD)
-    ]
-    moved = [await _again(delivery.id) for some in found for delivery in some]
+    moved = [await _again(letter.id) for letter in await _dead_letters(workspace) if letter.platform == platform]
     return sum(one is not None for one in moved)
+
+
+async def dead_platforms(workspace: Workspace) -> list[str]:
+    """The platforms with dead letters."""
+    return sorted({letter.platform for letter in await _dead_letters(workspace)})
+
+
+async def _dead_letters(workspace: Workspace) -> list[Delivery]:
+    """One question per state: each is answered by the index ``by_state``."""
+    found = [
+        await Delivery.find({"workspace_id": workspace.id, "state": state}).to_list() for state in (State.FAILED, State.DEAD)
+    ]
+    return [letter for some in found for letter in some]
 
 
 async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:

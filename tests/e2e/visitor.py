@@ -60,7 +60,7 @@ class Visitor:
 
     async def connect_sandbox(self) -> None:
         await self.page.goto("/accounts")
-        await self.press("Connect the sandbox")
+        await self.press("Try it with sandbox networks")
         await expect(self.page.get_by_text("The sandbox networks are connected")).to_be_visible()
 
     # --- writing

@@ -1,0 +1,46 @@
+"""The workspace's settings, changed by its owner."""
+
+from typing import Any
+
+from litestar import Router, get, post
+from litestar.response import Redirect, Response
+
+from app.errors import Invalid, NotFound
+from app.models import Role
+from app.routes import forms
+from app.routes.security import Asking
+from app.routes.templating import page
+from app.services import workspaces
+from app.services.users import Identity
+
+_FIELDS = ("name", "zone", "late_policy", "late_after")
+
+
+@get("/workspace")
+async def form(identity: Identity, done: str = "") -> Response[Any]:
+    """The settings as they are."""
+    answers = {name: str(getattr(identity.workspace, name)) for name in _FIELDS}
+    return _show(identity, answers, {}, done=done == "saved")
+
+
+@post("/workspace")
+async def change(request: Asking, identity: Identity) -> Response[Any]:
+    """Save them; members may look only."""
+    if identity.role != Role.OWNER:
+        raise NotFound
+    given = await forms.read(request)
+    answers = {name: given.get(name, "") for name in _FIELDS}
+    try:
+        await workspaces.change(identity.workspace, **answers)
+    except Invalid as invalid:
+        return _show(identity, answers, invalid.problems, status=422)
+    return Redirect("/workspace?done=saved", status_code=303)
+
+
+def _show(
+    identity: Identity, answers: dict[str, str], problems: dict[str, str], *, done: bool = False, status: int = 200
+) -> Response[Any]:
+    return page("workspace.html", status=status, me=identity, section="workspace", answers=answers, problems=problems, done=done)
+
+
+router = Router("/", route_handlers=[form, change])

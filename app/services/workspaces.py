@@ -1,0 +1,25 @@
+"""A workspace's own settings."""
+
+from app.errors import Invalid
+from app.models import LatePolicy, Workspace
+from app.zones import ZONES
+
+LATEST = 7 * 24 * 60
+"""Minutes; a post that is a week late is late by any measure."""
+
+
+async def change(workspace: Workspace, *, name: str, zone: str, late_policy: str, late_after: str) -> None:
+    """Change the settings; the values are as typed in a form. Raises ``Invalid``."""
+    name, problems = name.strip(), {}
+    if not name:
+        problems["name"] = "Give the workspace a name."
+    if zone not in ZONES:
+        problems["zone"] = "Choose a time zone from the list."
+    if late_policy not in set(LatePolicy):
+        problems["late_policy"] = "Choose one of the three."
+    if not late_after.isdecimal() or not 1 <= int(late_after) <= LATEST:
+        problems["late_after"] = "Write a number of minutes, from 1 to 10080 (a week)."
+    if problems:
+        raise Invalid(problems)
+    changes = {"name": name, "zone": zone, "late_policy": LatePolicy(late_policy), "late_after": int(late_after)}
+    await Workspace.get_pymongo_collection().update_one({"_id": workspace.id}, {"$set": changes})

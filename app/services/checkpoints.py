@@ -51,12 +51,12 @@ class DeliveryCheckpoint:
     async def save(self, **data: Any) -> None:
         """Store and go on. Raises ``LeaseLost``."""
         await self._write(saved=json.dumps({**self.saved, **data}))
-        await reach(UPLOADED, self.delivery.account_id)
+        await self.reach(UPLOADED)
 
     async def fence(self) -> None:
         """The point of no return. Raises ``LeaseLost``."""
         await self._write(fenced_at=now())
-        await reach(FENCED, self.delivery.account_id)
+        await self.reach(FENCED)
 
     async def reach(self, step: str) -> None:
         """Note how far it came, and let the chaos harness hold us there."""

@@ -60,9 +60,8 @@ async def test_a_picture_goes_out_with_its_description(alice: Visitor, picture: 
         await expect(alice.page.get_by_role("img", name="A bronze bell, seen from below")).to_be_visible()
 
 
+@pytest.mark.parametrize("scripting", [False], indirect=True, ids=["without scripts"])
 async def test_chosen_files_are_not_lost_when_another_button_is_pressed_first(alice: Visitor, picture: str) -> None:
-    if alice.scripting:
-        pytest.skip("with scripts a chosen file is uploaded at once")
     await alice.compose(unique("Straight away"))
     await alice.page.get_by_label("Add images").set_input_files(picture)
     await alice.press("Publish now")

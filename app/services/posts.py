@@ -5,6 +5,7 @@ submitted twice (the same ``new_id``), or again after a crash in between, comple
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,10 +69,12 @@ async def save_draft(
     if not draft.text.strip() and not draft.attachments:
         raise Invalid({"text": "Write something first."})
     planned_at = parse(draft.date, draft.time, draft.zone) if draft.date and draft.time else None
-    if post_id is not None:
-        await _withdraw(await _get(workspace, post_id))
+    known = await Post.get(post_id or new_id) if post_id or new_id else None
+    if known is not None:
+        await _withdraw(await _get(workspace, known.id))
     accounts = await composing.chosen(workspace, draft.account_ids)
-    return await _write(workspace, user, draft, accounts, planned_at, is_draft=True, post_id=post_id, new_id=new_id)
+    post, _ = await _write(workspace, user, draft, accounts, planned_at, is_draft=True, post_id=post_id, new_id=new_id)
+    return post
 
 
 def _chosen_time(date: str, time: str, zone: str) -> datetime:
@@ -86,9 +89,9 @@ def _chosen_time(date: str, time: str, zone: str) -> datetime:
 async def _submit(workspace: Workspace, user: User, draft: Draft, at: datetime, *, post_id: Id | None, new_id: Id | None) -> Post:
     shown = await composing.check(workspace, draft)
     accounts = [one.account for one in shown]
-    post = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
+    post, repeated = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
     texts = {one.account.id: one.text for one in shown}
-    waiting = await _sync_deliveries(post, accounts, texts)
+    waiting = await _sync_deliveries(post, accounts, texts, change=not repeated)
     dispatching.hurry(waiting)
     return post
 
@@ -103,7 +106,8 @@ async def _write(
     is_draft: bool,
     post_id: Id | None,
     new_id: Id | None,
-) -> Post:
+) -> tuple[Post, bool]:
+    """The saved post, and whether this very form had saved it before: then only what a crash left undone is to be done."""
     post = Post(
         id=post_id or new_id or Id(),
         workspace_id=workspace.id,
@@ -117,14 +121,24 @@ async def _write(
         zone=draft.zone if draft.zone in ZONES else workspace.zone,
     )
     if post_id is None:
-        try:
-            return await post.insert()
-        except DuplicateKeyError:  # the same form again: go on where it stopped
-            return await _get(workspace, post.id)
-    known = await _get(workspace, post_id)
+        with suppress(DuplicateKeyError):  # the form was sent before; perhaps somebody went back to it and changed it
+            return await post.insert(), False
+    known = await _get(workspace, post.id)
+    if post_id is None and _says_the_same(known, post):
+        return known, True
     changes = post.model_dump(exclude={"id", "workspace_id", "author_id", "created_at"})
     await Post.get_pymongo_collection().update_one({"_id": known.id}, {"$set": changes})
-    return await _get(workspace, post_id)
+    return await _get(workspace, known.id), False
+
+
+def _says_the_same(one: Post, other: Post) -> bool:
+    """Two presses of *Publish now* are not planned for the same instant, so a minute is the same time."""
+    authored = {"text", "language", "attachments", "variants", "draft"}
+    if one.model_dump(include=authored) != other.model_dump(include=authored):
+        return False
+    if one.planned_at is None or other.planned_at is None:
+        return one.planned_at == other.planned_at
+    return abs(one.planned_at - other.planned_at) < PAST
 
 
 async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachment]:
@@ -134,13 +148,18 @@ async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachmen
 # --- deliveries of a post ---------------------------------------------------------------------------------------------
 
 
-async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mapping[Id, str]) -> list[Delivery]:
-    """Make the deliveries say what the post says. Raises ``TooLate`` if some were being sent; the others are changed."""
+async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mapping[Id, str], *, change: bool) -> list[Delivery]:
+    """Make the deliveries say what the post says; without ``change`` only those that are missing.
+
+    Raises ``TooLate`` if some were being sent; the others are changed.
+    """
     existing = {delivery.account_id: delivery for delivery in await Delivery.find({"post_id": post.id}).to_list()}
     variants = {variant.account_id: variant for variant in post.variants}
     waiting, late = [], 0
     for account in accounts:
         known = existing.pop(account.id, None)
+        if known is not None and not change:
+            continue
         fields = _fields(post, variants[account.id], texts[account.id], account, known)
         delivery = await (_change(known, fields) if known else _create(post, account, fields))
         waiting += [delivery] if delivery and delivery.state == State.SCHEDULED else []
@@ -193,6 +212,9 @@ _AFRESH: dict[str, Any] = {"strikes": 0, "checks": 0, "saved": "{}", "fenced_at"
 
 
 async def _remove(delivery: Delivery) -> bool:
+    """``False`` if it is too late; a published delivery stays."""
+    if delivery.state == State.PUBLISHED:
+        return True
     query = {"_id": delivery.id, "state": {"$in": list(EDITABLE)}}
     gone = await Delivery.get_pymongo_collection().delete_one(query)
     return gone.deleted_count == 1

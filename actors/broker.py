@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from dramatiq import Broker, MessageProxy, Middleware
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import AsyncIO, Retries, TimeLimit
 
 from actors.engine import Engine, Lanes, Punctual
 from app.courier import lane
@@ -36,7 +36,6 @@ def make_broker(amqp_url: str | None) -> Broker:
         Punctual(),  # delayed messages leave on time
         Lanes(),  # a stalled platform holds up only its own
         TimeLimit(time_limit=TIME_LIMIT),
-        ShutdownNotifications(),
         Retries(max_retries=0),  # the actors' own retry_when decides
     ]
     broker: Broker = (

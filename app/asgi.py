@@ -1,5 +1,7 @@
 """The web application: Litestar with its routes, templates and protections put together."""
 
+import logging
+
 from litestar import Litestar, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
@@ -12,8 +14,12 @@ from app.courier import Courier, connect_broker
 from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
 from app.routes.security import SignedIn, csrf_config, need_person, protect, provide_identity, provide_workspace
 from app.routes.templating import HTMX, STATIC, template_config
+from app.services import users
 from app.services.media import MAX_UPLOAD_BYTES
 from app.settings import Settings
+
+log = logging.getLogger("uvicorn.error")
+"""The web server's own log, which is shown without further configuration."""
 
 _FOR_EVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 """Addresses of static files carry a hash of the content."""
@@ -28,7 +34,9 @@ def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = 
     """The application for one process. ``runtime_started``: somebody else starts and stops the runtime (``carillon run``)."""
 
     async def start() -> None:
-        await runtime.start(settings, courier)
+        parts = await runtime.start(settings, courier)
+        if settings.setup_token is None and not await users.any_exists():
+            log.warning("first visit: open /setup?token=%s to become the owner", parts.setup_token)
 
     return Litestar(
         route_handlers=[_public(), _private()],

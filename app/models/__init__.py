@@ -1,0 +1,62 @@
+"""The documents, and the one table of a delivery's transitions.
+
+Times are aware UTC instants with millisecond precision, as MongoDB keeps them. Documents refer to each other by id only.
+Every collection is created and indexed at start-up (``ALL``); only ``app/services`` changes documents.
+"""
+
+from beanie import Document
+
+from app.models.accounts import Account, AccountState, Bucket, PendingConnection, Registration
+from app.models.base import EPOCH, Identified, Instant, now, to_millis
+from app.models.deliveries import EDITABLE, FINAL, TRANSITIONS, Attempt, AttemptKind, Delivery, Part, Receipt, State, Trouble
+from app.models.people import LatePolicy, LoginSession, Member, Role, User, Workspace
+from app.models.posts import Attachment, MediaFile, Post, Variant
+
+__all__ = [
+    "ALL",
+    "EDITABLE",
+    "EPOCH",
+    "FINAL",
+    "TRANSITIONS",
+    "Account",
+    "AccountState",
+    "Attachment",
+    "Attempt",
+    "AttemptKind",
+    "Bucket",
+    "Delivery",
+    "Identified",
+    "Instant",
+    "LatePolicy",
+    "LoginSession",
+    "MediaFile",
+    "Member",
+    "Part",
+    "PendingConnection",
+    "Post",
+    "Receipt",
+    "Registration",
+    "Role",
+    "State",
+    "Trouble",
+    "User",
+    "Variant",
+    "Workspace",
+    "now",
+    "to_millis",
+]
+
+ALL: tuple[type[Document], ...] = (
+    User,
+    LoginSession,
+    Workspace,
+    Member,
+    Account,
+    Bucket,
+    Registration,
+    PendingConnection,
+    MediaFile,
+    Post,
+    Delivery,
+    Attempt,
+)

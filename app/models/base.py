@@ -1,0 +1,31 @@
+"""What all documents share: ids of our own, and instants as MongoDB keeps them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.ids import Id
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for "never" in fields that queries compare: a comparison with a missing value differs between engines."""
+
+
+def now() -> datetime:
+    """The current instant, cut to MongoDB's milliseconds so that what was written compares equal to what is read."""
+    return to_millis(datetime.now(UTC))
+
+
+def to_millis(at: datetime) -> datetime:
+    """``at`` in UTC without its microseconds."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+Instant = Annotated[datetime, AfterValidator(to_millis)]
+
+
+class Identified(BaseModel):
+    """A document whose id is made here, not by the database: it is known before, and a repeated insert is recognised."""
+
+    id: Id = Field(default_factory=Id)

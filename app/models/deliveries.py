@@ -1,0 +1,199 @@
+"""Deliveries and their attempts, with the one table of a delivery's transitions."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
+
+from beanie import Document
+from pydantic import BaseModel, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.ids import Id
+from app.models.base import EPOCH, Identified, Instant, now
+from app.models.posts import Attachment
+
+
+class State(StrEnum):
+    """Where a delivery stands. The last five are final until a person acts."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    PUBLISHING = "publishing"
+    PROCESSING = "processing"
+    UNCONFIRMED = "unconfirmed"
+    MISSED = "missed"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELED = "canceled"
+
+
+FINAL = frozenset({State.MISSED, State.PUBLISHED, State.FAILED, State.DEAD, State.CANCELED})
+"""Nothing more happens by itself."""
+
+EDITABLE = frozenset({State.SCHEDULED, State.QUEUED, State.MISSED, State.FAILED, State.DEAD, State.CANCELED})
+"""Before the fence, or after a definite end without a post: a person may still change or cancel it."""
+
+TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.SCHEDULED: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELED}),
+        State.MISSED: frozenset({State.SCHEDULED, State.CANCELED}),
+        State.QUEUED: frozenset({State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.MISSED, State.CANCELED}),
+        State.PUBLISHING: frozenset(
+            {
+                State.PUBLISHING,  # checkpoint, fence, the receipt of a part
+                State.QUEUED,  # retry within the horizon
+                State.SCHEDULED,  # retry later
+                State.PROCESSING,
+                State.UNCONFIRMED,
+                State.PUBLISHED,
+                State.FAILED,
+                State.DEAD,
+            }
+        ),
+        State.PROCESSING: frozenset(
+            {State.PROCESSING, State.UNCONFIRMED, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
+        ),
+        State.UNCONFIRMED: frozenset(
+            {State.UNCONFIRMED, State.PROCESSING, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
+        ),
+        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.CANCELED}),
+        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.CANCELED}),
+        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED}),
+        State.PUBLISHED: frozenset(),
+    }
+)
+"""Which state may follow which. ``deliveries.move`` refuses everything else."""
+
+
+class Receipt(BaseModel):
+    """What the network returned for one part."""
+
+    remote_id: str
+    url: str
+
+
+class Part(BaseModel):
+    """One visible mutation. A delivery is an ordered list of them: one today; a thread or a first comment are more of them.
+
+    ``key`` is the idempotency key, stable over all attempts at this part's content.
+    """
+
+    key: str
+    text: str
+    receipt: Receipt | None = None
+
+
+class Trouble(BaseModel):
+    """Why a delivery is not published: for people ``message``, for operators ``code`` and ``status``."""
+
+    remedy: str
+    code: str
+    message: str
+    status: int | None = None
+    at: Instant = Field(default_factory=now)
+
+
+class Delivery(Identified, Document):
+    """One post on one account: the outbox, the schedule and the record of what happened.
+
+    ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``, ``processing``)
+    the next look at the network. ``planned_at`` is the time the person chose. ``attempt_id`` with ``lease_until`` is the fence's
+    token: only its holder may change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible
+    mutation of the current part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because
+    its keys may contain ``$`` and dots. ``strikes`` counts the failures that use up attempts,
+    ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a broken connection it tells whether
+    a write was applied. ``remote_id`` repeats the first receipt's id for a unique index: one post on a network is the receipt of
+    at most one delivery.
+    """
+
+    workspace_id: Id
+    post_id: Id
+    account_id: Id
+    platform: str
+    state: State
+    planned_at: Instant
+    due_at: Instant
+    language: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+    attachments: list[Attachment] = Field(default_factory=list)
+    content_at: Instant = Field(default_factory=now)
+    revision: int = 1
+    parts: list[Part]
+    attempts: int = 0
+    strikes: int = 0
+    checks: int = 0
+    attempt_id: Id | None = None
+    lease_until: Instant = EPOCH
+    fenced_at: Instant = EPOCH
+    saved: str = "{}"
+    queued_at: Instant = EPOCH
+    move_id: Id = Field(default_factory=Id)
+    undecidable: bool = False
+    remote_id: str | None = None
+    trouble: Trouble | None = None
+    published_at: Instant | None = None
+    created_at: Instant = Field(default_factory=now)
+    updated_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "deliveries"
+        indexes: ClassVar = [
+            IndexModel([("post_id", ASCENDING), ("account_id", ASCENDING)], name="post_account", unique=True),
+            IndexModel([("state", ASCENDING), ("due_at", ASCENDING)], name="due"),
+            IndexModel([("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)], name="account_due"),
+            IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
+            IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
+            IndexModel(
+                [("account_id", ASCENDING), ("remote_id", ASCENDING)],
+                name="receipt",
+                unique=True,
+                partialFilterExpression={"remote_id": {"$type": "string"}},
+            ),
+        ]
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The receipt of the first part, which is the post people mean."""
+        return self.parts[0].receipt
+
+    @property
+    def position(self) -> int:
+        """The index of the first part without a receipt; ``len(parts)`` when all are visible."""
+        return next((index for index, part in enumerate(self.parts) if part.receipt is None), len(self.parts))
+
+    @property
+    def text(self) -> str:
+        """The text of the first part."""
+        return self.parts[0].text
+
+
+class AttemptKind(StrEnum):
+    """What a try did: change something, or only look."""
+
+    PUBLISH = "publish"
+    RECONCILE = "reconcile"
+
+
+class Attempt(Identified, Document):
+    """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
+
+    delivery_id: Id
+    workspace_id: Id
+    kind: AttemptKind
+    number: int
+    worker: str
+    step: str = "claimed"
+    outcome: str | None = None
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    remedy: str | None = None
+    next_at: Instant | None = None
+    started_at: Instant = Field(default_factory=now)
+    finished_at: Instant | None = None
+
+    class Settings:
+        name = "attempts"
+        indexes: ClassVar = [IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline")]

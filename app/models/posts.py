@@ -1,0 +1,67 @@
+"""What people write: posts, their variants, and uploaded media."""
+
+from typing import ClassVar
+
+from beanie import Document
+from pydantic import BaseModel, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.ids import Id
+from app.models.base import Identified, Instant, now
+
+
+class MediaFile(Identified, Document):
+    """An uploaded file's facts: ``size`` in bytes, ``width``/``height`` in pixels; the bytes lie in the storage at ``path``."""
+
+    workspace_id: Id
+    mime: str
+    size: int
+    width: int
+    height: int
+    path: str
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "media"
+        indexes: ClassVar = [IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest")]
+
+
+class Attachment(BaseModel):
+    """A media file in a post, with the words for those who cannot see it."""
+
+    media_id: Id
+    alt: str = ""
+
+
+class Variant(BaseModel):
+    """What differs for one account: ``text=None`` means the post's text."""
+
+    account_id: Id
+    text: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class Post(Identified, Document):
+    """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs.
+
+    A ``draft`` has no deliveries yet: there is nothing to deliver before somebody says when.
+    """
+
+    workspace_id: Id
+    author_id: Id
+    text: str = ""
+    language: str | None = None
+    attachments: list[Attachment] = Field(default_factory=list)
+    variants: list[Variant] = Field(default_factory=list)
+    draft: bool = False
+    planned_at: Instant | None = None
+    zone: str = "UTC"
+    created_at: Instant = Field(default_factory=now)
+    updated_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "posts"
+        indexes: ClassVar = [
+            IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest"),
+            IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("created_at", DESCENDING)], name="drafts"),
+        ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from beanie import Document
+
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.ids import Id
@@ -168,7 +170,7 @@ async def of_post(post: Post) -> list[Delivery]:
     return sorted(await Delivery.find({"post_id": post.id}).to_list(), key=lambda delivery: delivery.platform)
 
 
-async def put(document: Delivery | Account, **facts: Any) -> None:
+async def put(document: Document, **facts: Any) -> None:
     """Write ``facts`` into the document, past every use case."""
     await type(document).get_pymongo_collection().update_one({"_id": document.id}, {"$set": facts})
 

@@ -1,0 +1,311 @@
+"""Accounts: tokens that nobody can read, connections that belong to who began them, and renewals that happen once."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from app import runtime
+from app.errors import Invalid, NotFound
+from app.ids import Id
+from app.models import EPOCH, Account, AccountState, PendingConnection, Registration, State, User, Workspace, now
+from app.sealing import Sealer
+from app.services import accounts, sessions
+from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
+from tests.integration.services.belfry import NAME, Belfry
+from tests.integration.services.world import World, documents, fresh, put, settings, until
+
+BACK = "https://carillon.example/accounts/back"
+
+
+async def consented(world: World, *, workspace: Workspace | None = None, user: User | None = None) -> dict[str, str]:
+    """Begin a connection and press *Allow*: what the browser brings back."""
+    answers = {"server": f"{settings().sandbox_url}/mastodon"}
+    url = await accounts.begin(workspace or world.workspace, user or world.alice, "mastodon", answers, redirect_uri=BACK)
+    page = httpx.URL(url)
+    async with httpx.AsyncClient(verify=False, trust_env=False) as browser:
+        allowed = await browser.post(page.copy_with(query=None), data={**page.params, "username": "ringer"})
+    query = parse_qs(urlsplit(allowed.headers["location"]).query)
+    return {name: query[name][0] for name in ("state", "code")}
+
+
+async def current(account: Account) -> Account:
+    found = await Account.get(account.id)
+    assert found is not None
+    return found
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+async def test_no_token_can_be_read_in_the_database(world: World) -> None:
+    back = await consented(world)
+    pending = str(await documents())
+    await accounts.finish(world.workspace, world.alice, **back)
+    stored = str(await documents())
+    everyone = await Account.find({}).to_list()
+    secrets = [token for account in everyone for token in runtime.current().sealer.open(account.sealed).values()]
+    [registration] = await Registration.find({}).to_list()
+    secrets += runtime.current().sealer.open(registration.sealed).values()
+    assert len(secrets) >= 5
+    for secret in [*secrets, back["code"]]:
+        assert secret not in stored
+    assert back["state"] not in pending
+
+
+async def test_a_token_is_not_shown_by_accident(world: World) -> None:
+    account = world.accounts["bluesky"]
+    session = sessions.open_session(account)
+    shown = f"{account!r} {session!r} {settings()!r} {settings()}"
+    assert account.sealed not in shown
+    assert not any(token in shown for token in session.tokens.values())
+    assert settings().secret_key.get_secret_value() not in shown
+
+
+async def test_another_secret_key_asks_for_a_new_connection(world: World) -> None:
+    account = world.accounts["bluesky"]
+    account.sealed = Sealer("another secret key of 32 characters").seal({"access": "token"})
+    with pytest.raises(TokenRevoked) as refusal:
+        sessions.open_session(account)
+    assert "secret key" in refusal.value.message
+
+
+# --- connecting -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_account_connected_again_is_the_same_account_with_new_tokens(world: World) -> None:
+    before = world.accounts["bluesky"]
+    await put(before, state=AccountState.RECONNECT_NEEDED)
+    again = {account.platform: account for account in await accounts.connect_sandbox(world.workspace)}["bluesky"]
+    assert (again.id, again.state) == (before.id, AccountState.CONNECTED)
+    assert again.sealed != before.sealed
+    assert again.session_version > before.session_version
+    assert len(await accounts.listed(world.workspace)) == 2
+
+
+async def test_an_account_connected_many_times_at_once_is_one_account(world: World) -> None:
+    await Account.find({}).delete()
+    await asyncio.gather(*(accounts.connect_sandbox(world.workspace) for _ in range(4)))
+    assert sorted(account.platform for account in await accounts.listed(world.workspace)) == ["bluesky", "mastodon"]
+
+
+async def test_the_same_profile_in_two_workspaces_is_two_accounts(world: World) -> None:
+    theirs = await accounts.connect_sandbox(world.elsewhere)
+    assert not {account.id for account in theirs} & {account.id for account in world.accounts.values()}
+    await accounts.disconnect(world.elsewhere, theirs[0].id)
+    assert len(await accounts.listed(world.workspace)) == 2
+
+
+async def test_a_wrong_password_is_refused_with_the_networks_reason(world: World) -> None:
+    answers = {"server": f"{settings().sandbox_url}/bluesky", "handle": "you.sandbox.test", "password": "wrong"}
+    with pytest.raises(Invalid):
+        await accounts.connect(world.workspace, "bluesky", answers)
+    assert len(await accounts.listed(world.workspace)) == 2
+
+
+async def test_a_way_to_connect_that_a_platform_does_not_have_does_not_exist(world: World) -> None:
+    for action in (
+        accounts.connect(world.workspace, "mastodon", {}),
+        accounts.connect(world.workspace, "nowhere", {}),
+        accounts.begin(world.workspace, world.alice, "bluesky", {}, redirect_uri=BACK),
+        accounts.begin(world.workspace, world.alice, "nowhere", {}, redirect_uri=BACK),
+    ):
+        with pytest.raises(NotFound):
+            await action
+
+
+async def test_another_workspaces_account_does_not_exist(world: World) -> None:
+    account, before = world.accounts["bluesky"], await documents()
+    for action in (accounts.get(world.elsewhere, account.id), accounts.disconnect(world.elsewhere, account.id)):
+        with pytest.raises(NotFound):
+            await action
+    assert await accounts.listed(world.elsewhere) == []
+    assert await documents() == before
+
+
+# --- the way over the network's own page ------------------------------------------------------------------------------
+
+
+async def test_a_person_comes_back_from_the_consent_page_with_an_account(world: World) -> None:
+    account = await accounts.finish(world.workspace, world.alice, **await consented(world))
+    assert (account.platform, account.state, account.workspace_id) == ("mastodon", AccountState.CONNECTED, world.workspace.id)
+    assert account.handle.startswith("ringer")
+    assert await PendingConnection.find({}).to_list() == []
+
+
+async def test_a_state_is_good_once(world: World) -> None:
+    back = await consented(world)
+    finished = await asyncio.gather(
+        *(accounts.finish(world.workspace, world.alice, **back) for _ in range(5)), return_exceptions=True
+    )
+    assert [type(one) for one in finished if not isinstance(one, Invalid)] == [Account]
+    with pytest.raises(Invalid):
+        await accounts.finish(world.workspace, world.alice, **back)
+
+
+async def test_a_state_is_good_only_for_who_began(world: World) -> None:
+    for workspace, user in ((world.elsewhere, world.charlie), (world.workspace, world.charlie), (world.elsewhere, world.alice)):
+        back = await consented(world)
+        with pytest.raises(Invalid):
+            await accounts.finish(workspace, user, **back)
+    assert len(await Account.find({}).to_list()) == 2
+
+
+async def test_a_state_nobody_began_with_is_refused(world: World) -> None:
+    with pytest.raises(Invalid):
+        await accounts.finish(world.workspace, world.alice, state="made-up", code="made-up")
+
+
+async def test_a_state_grows_old(world: World) -> None:
+    back = await consented(world)
+    [pending] = await PendingConnection.find({}).to_list()
+    await put(pending, expires_at=now() - timedelta(seconds=2))
+    with pytest.raises(Invalid):
+        await accounts.finish(world.workspace, world.alice, **back)
+
+
+async def test_a_code_that_the_network_refuses_connects_nothing(world: World) -> None:
+    back = await consented(world)
+    with pytest.raises(Invalid):
+        await accounts.finish(world.workspace, world.alice, state=back["state"], code="another")
+    assert len(await Account.find({}).to_list()) == 2
+
+
+async def test_one_registration_serves_all_who_connect_to_a_server(world: World) -> None:
+    await asyncio.gather(*(consented(world) for _ in range(3)))
+    await consented(world, workspace=world.elsewhere, user=world.charlie)
+    assert len(await Registration.find({}).to_list()) == 1
+
+
+# --- disconnecting ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_fails_with_that_reason(world: World) -> None:
+    delivery = await world.queued("bluesky")
+    await accounts.disconnect(world.workspace, delivery.account_id)
+    account = await Account.get(delivery.account_id)
+    assert (account.state, account.sealed) == (AccountState.DISCONNECTED, "")
+    assert [one.platform for one in await accounts.listed(world.workspace)] == ["mastodon"]
+    await world.outbox.deliver()
+    failed = await fresh(delivery)
+    assert (failed.state, failed.trouble.code, failed.trouble.remedy) == (State.FAILED, "disconnected", "reconnect")
+    assert "disconnected" in failed.trouble.message
+    assert await world.texts() == []
+    assert (await Account.get(delivery.account_id)).state == AccountState.DISCONNECTED
+
+
+async def test_an_account_connected_again_in_time_is_published_to(world: World) -> None:
+    delivery = await world.queued("bluesky")
+    await accounts.disconnect(world.workspace, delivery.account_id)
+    await accounts.connect_sandbox(world.workspace)
+    await world.outbox.deliver()
+    assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+# --- renewing ---------------------------------------------------------------------------------------------------------
+
+
+async def test_of_many_renewals_at_once_the_network_is_asked_for_one(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.doors.clear()
+    renewals = [asyncio.create_task(sessions.refresh(account)) for _ in range(8)]
+    await until(lambda: belfry.refreshed == 1)
+    belfry.doors.set()
+    renewed = await asyncio.gather(*renewals)
+    assert belfry.refreshed == 1
+    assert {sessions.open_session(one).tokens["access"] for one in renewed} == {"token-1"}
+    stored = await current(account)
+    assert (stored.session_version, stored.refreshing_until) == (account.session_version + 1, EPOCH)
+
+
+async def test_a_renewal_that_failed_for_a_moment_can_be_tried_again(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
+    with pytest.raises(Unavailable):
+        await sessions.refresh(account)
+    assert (await current(account)).state == AccountState.CONNECTED
+    assert (await sessions.refresh(account)).session_version == account.session_version + 1
+
+
+async def test_a_renewal_that_the_network_refuses_asks_for_a_person_and_is_not_repeated(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.refreshing.append(TokenRevoked(NAME, "revoked", "Connect it again."))
+    with pytest.raises(ReconnectNeeded):
+        await sessions.refresh(account)
+    refused = await current(account)
+    assert (refused.state, refused.refreshing_until) == (AccountState.RECONNECT_NEEDED, EPOCH)
+    with pytest.raises(ReconnectNeeded):
+        sessions.open_session(await sessions.refresh(account))
+    assert belfry.refreshed == 1
+
+
+async def test_a_renewal_does_not_overwrite_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.doors.clear()
+    renewal = asyncio.create_task(sessions.refresh(account))
+    await until(lambda: belfry.refreshed == 1)
+    sealed = runtime.current().sealer.seal({"access": "by-hand"})
+    await put(account, sealed=sealed, session_version=account.session_version + 1, state=AccountState.CONNECTED)
+    belfry.refreshing.append(TokenRevoked(NAME, "revoked", "The old token is gone."))
+    belfry.doors.set()
+    with pytest.raises(ReconnectNeeded):
+        await renewal
+    kept = await current(account)
+    assert (kept.sealed, kept.state) == (sealed, AccountState.CONNECTED)
+
+
+async def test_a_renewal_whose_process_died_is_made_by_the_next(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    await put(account, refreshing_until=now() + sessions.REFRESH_TIME)
+    waiting = asyncio.create_task(sessions.refresh(account))
+    await asyncio.sleep(0)
+    assert belfry.refreshed == 0
+    await world.pass_time(sessions.REFRESH_TIME + timedelta(seconds=2))
+    assert (await waiting).session_version == account.session_version + 1
+
+
+async def test_a_refused_old_token_does_not_close_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    await put(account, session_version=account.session_version + 1)
+    await sessions.mark_reconnect(account)
+    assert (await current(account)).state == AccountState.CONNECTED
+
+
+async def test_a_delivery_survives_a_renewal_that_is_just_not_possible(world: World, belfry: Belfry) -> None:
+    delivery = await world.queued(NAME)
+    belfry.valid = "another"
+    belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
+    await world.outbox.deliver()
+    waiting = await fresh(delivery)
+    assert (waiting.state, waiting.trouble.remedy) == (State.QUEUED, "retry")
+    await world.pass_time(timedelta(seconds=10))
+    await world.outbox.deliver()
+    assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+# --- one thing at a time ----------------------------------------------------------------------------------------------
+
+
+async def test_of_many_who_want_a_turn_one_gets_it(world: World) -> None:
+    account: Any = world.accounts["bluesky"]
+    turns = [turn for turn in await asyncio.gather(*(sessions.take_turn(account.id) for _ in range(10))) if turn]
+    assert len(turns) == 1
+    assert await sessions.take_turn(account.id) is None
+    await sessions.end_turn(turns[0], sent=False)
+    assert await sessions.take_turn(account.id) is not None
+    assert await sessions.take_turn(Id()) is None
+
+
+async def test_a_turn_that_was_lost_ends_nobody_elses(world: World) -> None:
+    account = world.accounts["bluesky"]
+    lost = await sessions.take_turn(account.id)
+    await put(account, busy_until=EPOCH)
+    holding = await sessions.take_turn(account.id)
+    assert lost is not None
+    assert holding is not None
+    await sessions.end_turn(lost, sent=False)
+    await sessions.extend_turn(lost, sent=False)
+    assert await sessions.take_turn(account.id) is None

@@ -1,8 +1,8 @@
 """What a worker process needs besides actors: the runtime and the dispatcher on the event loop, and punctual delays."""
 
 import asyncio
-import contextlib
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from dramatiq import Broker, Middleware, Worker
@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import Courier
-from app.services import dispatching, publishing
+from app.services import dispatching, publishing, upkeep
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Engine(Middleware):
     """
 
     def __init__(self) -> None:
-        self._dispatcher: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Wait for the database: a worker without it could only fail messages."""
@@ -36,11 +36,11 @@ class Engine(Middleware):
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """The consumers are running: begin to dispatch."""
-        self._dispatcher = _on_loop(_spawn())
+        self._tasks = _on_loop(_spawn())
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Take no new work, and let go of what was not sent."""
-        _on_loop(_let_go(self._dispatcher))
+        _on_loop(_let_go(self._tasks))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Every message is done: close the connections."""
@@ -105,13 +105,12 @@ async def _start(broker: Broker) -> None:
             return
 
 
-async def _spawn() -> asyncio.Task[None]:
-    return asyncio.create_task(dispatching.run(), name="dispatcher")
+async def _spawn() -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(dispatching.run(), name="dispatcher"), asyncio.create_task(upkeep.run(), name="upkeep")]
 
 
-async def _let_go(dispatcher: asyncio.Task[None] | None) -> None:
-    if dispatcher is not None:
-        dispatcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await dispatcher
+async def _let_go(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     publishing.hand_over()

@@ -43,6 +43,7 @@ class Account(Identified, Document):
     busy_with: Id | None = None
     refreshing_until: Instant = EPOCH
     paced_until: Instant = EPOCH
+    limits_at: Instant = Field(default_factory=now)
     created_at: Instant = Field(default_factory=now)
 
     class Settings:

@@ -14,6 +14,7 @@ from app import runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Account, AccountState, PendingConnection, Registration, User, Workspace, now
+from app.queries import equal
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
 from platforms.errors import Misconfigured, PlatformError
@@ -33,7 +34,7 @@ def adapter_of(account: Account) -> Adapter:
 
 async def listed(workspace: Workspace) -> list[Account]:
     """The workspace's accounts without the disconnected ones, oldest first."""
-    query = {"workspace_id": workspace.id, "state": {"$ne": AccountState.DISCONNECTED}}
+    query = {**equal(workspace_id=workspace.id), "state": {"$ne": AccountState.DISCONNECTED}}
     return sorted(await Account.find(query).to_list(), key=lambda account: account.created_at)
 
 
@@ -193,6 +194,7 @@ async def _save(workspace: Workspace, platform: str, connected: Connected, *, sa
         "avatar_url": connected.avatar_url,
         "sealed": runtime.current().sealer.seal(connected.tokens),
         "limits": dict(connected.limits),
+        "limits_at": now(),
         "state": AccountState.CONNECTED,
         "sandbox": bool(sandbox_url),
     }

@@ -20,7 +20,7 @@ async def test_limits_a_day_old_are_renewed_and_fresh_ones_are_not(world: World)
 
 async def test_a_server_that_does_not_answer_is_asked_again_tomorrow(world: World, judge: Judge) -> None:
     account = world.accounts["bluesky"]
-    await judge.switch_on("bluesky", "error_500", on="any")
+    await judge.fault("bluesky", "error_500", on="any")
     await put(account, limits={"web": "https://example.org"}, limits_at=now() - timedelta(hours=25))
     assert await upkeep.look_after_one(now())
     kept = await Account.get(account.id)

@@ -1,0 +1,53 @@
+"""Once a day, ask each account's server for its limits: instances change them, and composing must not promise too much."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from pymongo import ReturnDocument
+
+from app.models import Account, AccountState, now
+from app.services import sessions
+from platforms import REGISTRY
+from platforms.errors import PlatformError
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(days=1)
+
+
+PAUSE = 60.0
+"""Seconds between two looks for accounts that are due."""
+
+
+async def run() -> None:
+    """Renew until canceled. A database that is away is waited for."""
+    while True:
+        try:
+            while await look_after_one(now()):
+                pass
+        except Exception:
+            log.exception("upkeep failed; it is tried again in a minute")
+        await asyncio.sleep(PAUSE)
+
+
+async def look_after_one(at: datetime) -> bool:
+    """Renew the limits of one account that has waited longest; ``False`` when none is due. Any number may call it at once."""
+    found = await Account.get_pymongo_collection().find_one_and_update(
+        {"state": AccountState.CONNECTED, "limits_at": {"$lt": at - EVERY}},
+        {"$set": {"limits_at": at}},
+        return_document=ReturnDocument.AFTER,
+    )
+    if found is None:
+        return False
+    account = Account.model_validate(found)
+    try:
+        await _renew(account)
+    except PlatformError as error:
+        log.info("account %s: limits not renewed today: %s", account.id, error.code)
+    return True
+
+
+async def _renew(account: Account) -> None:
+    limits = await REGISTRY[account.platform].limits(sessions.open_session(account))
+    await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"limits": limits}})

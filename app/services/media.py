@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from math import sqrt
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from app import runtime
 from app.errors import Invalid, NotFound
@@ -28,7 +28,12 @@ MAX_PIXELS = 100_000_000
 LINK_TIME = timedelta(days=1)
 """Signed links stay good for one to two of these, and are the same all day, so that browsers can keep the picture."""
 
-_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+_FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+"""Pillow's names. MPO is what many phones write as ``.jpg``: a JPEG with a smaller picture, or a second one, behind it."""
+
+_LOOKS = frozenset({"icc_profile", "transparency"})
+"""All that is kept of what a file says about its picture; the rest is comments, places and names."""
+
 _QUALITIES = (88, 80, 70, 60, 50)
 
 
@@ -60,9 +65,12 @@ def _clean(data: bytes) -> tuple[bytes, str, int, int]:
                 image.verify()
                 return data, mime, image.width, image.height
             upright = ImageOps.exif_transpose(image)
+            upright.info = {key: value for key, value in upright.info.items() if key in _LOOKS}
             upright.thumbnail((MAX_SIDE, MAX_SIDE))
             return _encode(upright, mime, _QUALITIES[0]), mime, upright.width, upright.height
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except Invalid:
+        raise
+    except Exception:  # noqa: BLE001 - a broken file can make Pillow raise almost anything, even a TypeError
         raise Invalid({"media": "This file is no picture we can read. Use JPEG, PNG, WebP or GIF."}) from None
 
 
@@ -145,6 +153,7 @@ def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:
     """``data`` unchanged if it keeps ``rule``, else re-encoded: first with less quality, then smaller, until it does.
 
     Keeps the type; a PNG can only become smaller in pixels. GIFs are left alone: validation refused the ones that are too large.
+    A limit that nothing keeps (a server says 0 bytes) gets the smallest picture there is, and its refusal will say why.
     """
     with Image.open(io.BytesIO(data)) as image:
         pixels_ok = not rule.max_pixels or image.width * image.height <= rule.max_pixels
@@ -156,7 +165,7 @@ def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:
     while True:
         for quality in _QUALITIES if mime != "image/png" else _QUALITIES[:1]:
             encoded = _encode(picture, mime, quality)
-            if len(encoded) <= rule.max_bytes:
+            if len(encoded) <= rule.max_bytes or picture.size == (1, 1):
                 return encoded
         picture = _scaled(picture, 0.8)
 

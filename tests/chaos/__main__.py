@@ -1,0 +1,66 @@
+"""``python -m tests.chaos --runs 2000 --seed 7``: prints the table, what went wrong, and last one line of JSON."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos import plan
+from tests.chaos.installation import missing
+from tests.chaos.judge import Verdict
+from tests.chaos.plan import Wave
+from tests.chaos.report import Result, story, summary, table
+from tests.chaos.waves import play
+
+
+def main() -> None:
+    """Exit status 1 if anything but *published once* and *undecided* came out, 2 if it cannot be played here."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scene", action="append", choices=plan.SCENES, help="play only this scene; may be repeated")
+    options = parser.parse_args()
+    if reason := missing():
+        print(reason, file=sys.stderr)
+        sys.exit(2)
+    waves = plan.make(options.seed, options.runs, plan.scenarios(options.scene or plan.SCENES))
+    folder = Path(tempfile.mkdtemp(prefix="carillon-chaos-"))
+    print(f"seed {options.seed}, {options.runs} runs in {len(waves)} waves; logs in {folder}", flush=True)
+    results = asyncio.run(play(waves, folder, _Progress(len(waves)).tell))
+    _print(results, options.seed)
+    sys.exit(any(result.verdict not in (Verdict.ONCE, Verdict.UNDECIDED) for result in results))
+
+
+class _Progress:
+    """One line per wave."""
+
+    def __init__(self, waves: int) -> None:
+        self._waves = waves
+        self._begun = time.monotonic()
+        self._told = 0
+
+    def tell(self, wave: Wave, results: list[Result]) -> None:
+        self._told += 1
+        once = sum(result.verdict is Verdict.ONCE for result in results)
+        missed = sum(not result.struck for result in results)
+        slowest = max(result.seconds for result in results)
+        print(
+            f"{time.monotonic() - self._begun:7.1f} s  wave {self._told}/{self._waves}  {wave.scene}: "
+            f"{once} of {len(results)} published once, {missed} not struck, slowest {slowest:.1f} s",
+            flush=True,
+        )
+        for result in results:
+            if result.verdict is not Verdict.ONCE:
+                print(story(result), flush=True)
+
+
+def _print(results: list[Result], seed: int) -> None:
+    print(table(results))
+    print(json.dumps(summary(results, seed=seed)))
+
+
+if __name__ == "__main__":
+    main()

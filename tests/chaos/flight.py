@@ -1,0 +1,136 @@
+"""One delivery in the air: posted by a person, struck by a fault, watched until Carillon has done with it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from tests.chaos.installation import Installation, platform_of
+from tests.chaos.judge import at_rest
+from tests.chaos.person import Person, Profile, new_id
+from tests.chaos.plan import Run
+
+Document = dict[str, Any]
+
+DELAY = timedelta(seconds=100)
+"""By Carillon's clock, so five of our seconds; less than the horizon: RabbitMQ holds the message meanwhile."""
+
+
+class Watch:
+    """Reads the deliveries of a wave again and again; everybody looks at the last reading."""
+
+    PAUSE = 0.15
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self._read: dict[str, Document] = {}
+
+    def delivery(self, post_id: str) -> Document | None:
+        """The post's only delivery, as it was a moment ago."""
+        return self._read.get(post_id)
+
+    async def run(self) -> None:
+        """Until canceled. A database that is away is waited for."""
+        while True:
+            try:
+                found = await self._database.deliveries.find({}).to_list()
+            except PyMongoError:
+                found = []
+            self._read |= {document["post_id"]: document for document in found}
+            await asyncio.sleep(self.PAUSE)
+
+
+class Stroke:
+    """What happens to the whole house once: when everybody is in place, or when the first one cannot be kept waiting longer."""
+
+    PATIENCE = 2.5
+    """Our seconds; well within a lease, so that who is held still holds it."""
+
+    def __init__(self, members: int) -> None:
+        self._missing = members
+        self._called = asyncio.Event()
+        self.fallen = asyncio.Event()
+
+    async def ready(self) -> None:
+        """In place: wait until it has happened."""
+        self._missing -= 1
+        if self._missing <= 0:
+            self._called.set()
+        await self.fallen.wait()
+
+    async def called(self) -> None:
+        """For the one who deals the stroke."""
+        while self._missing and not self._called.is_set():
+            before = self._missing
+            try:
+                await asyncio.wait_for(self._called.wait(), self.PATIENCE)
+            except TimeoutError:
+                if self._missing == before:
+                    return
+
+
+@dataclass
+class Flight:
+    """``struck`` says whether the fault was really met."""
+
+    house: Installation
+    person: Person
+    watch: Watch
+    stroke: Stroke
+    run: Run
+    profile: Profile
+    post_id: str = field(default_factory=new_id)
+    struck: bool = False
+    begun: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """Words that no other delivery has."""
+        return f"run {self.run.number} {self.post_id}"
+
+    @property
+    def delivery(self) -> Document | None:
+        """The last known state."""
+        return self.watch.delivery(self.post_id)
+
+    async def post(self, *, delayed: bool = False) -> None:
+        """The person publishes; ``delayed``: schedules it a little later."""
+        due = self.house.clock.now() + DELAY
+        when = {"date": f"{due:%Y-%m-%d}", "time": f"{due:%H:%M:%S}"} if delayed else None
+        await self.person.publish(self.post_id, self.text, self.profile, picture=self.run.picture, due=when)
+
+    async def post_and_hold(self, step: str) -> int:
+        """Publish; the process that is held at ``step`` with it."""
+        self.house.points.arm(step, self.profile.id)
+        await self.post()
+        return await self.house.points.held(step, self.profile.id)
+
+    def let_go(self) -> None:
+        """Hold nobody any more."""
+        self.house.points.let_go(self.profile.id)
+
+    async def until(self, condition: Callable[[Document], bool]) -> Document:
+        """Wait for the delivery to be so."""
+        while (found := self.delivery) is None or not condition(found):
+            await asyncio.sleep(self.watch.PAUSE)
+        return found
+
+    async def until_at_rest(self) -> None:
+        """Wait until Carillon has done with it."""
+        await self.until(at_rest)
+
+    async def switch_on(self, kind: str, *, on: str = "publish") -> int:
+        """Order a fault of the network for the next fitting request of this account; its id."""
+        fault = {"platform": platform_of(self.profile.network), "kind": kind, "on": on, "times": 1}
+        answer = await self.house.judge.post("/faults", json={**fault, "account": self.profile.remote_id, "seconds": 5})
+        answer.raise_for_status()
+        return int(answer.json()["id"])
+
+    async def hit(self, fault: int) -> bool:
+        """Whether the network has played the fault."""
+        faults = (await self.house.judge.get("/faults")).json()
+        return any(one["hits"] for one in faults if one["id"] == fault)

@@ -1,0 +1,123 @@
+"""The person at the dashboard, without a browser: fills in Carillon's own forms over HTTP."""
+
+import asyncio
+import io
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+from PIL import Image
+
+from app.ids import Id
+from platforms.sandbox.context import DOMAIN, PASSWORD
+from tests.chaos.installation import TOKEN, Installation, platform_of
+from tests.chaos.plan import BLUESKY
+
+_LOST = (httpx.TransportError, httpx.HTTPStatusError)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A connected account: ``id`` is ours, ``remote_id`` the network's."""
+
+    id: str
+    remote_id: str
+    network: str
+    handle: str
+
+
+class Person:
+    """Signed in once; every form carries the token of the first page."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._http = httpx.AsyncClient(base_url=installation.web.url, timeout=30)
+        self._token = ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def set_up(self) -> None:
+        """The first visit: owner and workspace."""
+        page = await self._http.get("/setup")
+        self._token = _field(page.text, "_csrf_token")
+        answers = {"name": "Alice", "email": "alice@example.org", "password": "a long enough phrase", "token": TOKEN}
+        await self._send("/setup", {**answers, "workspace_name": "Bells", "zone": "UTC"})
+
+    async def connect(self, network: str, handle: str) -> Profile:
+        """Connect the sandbox account ``handle``; it comes into being with that."""
+        platform = platform_of(network)
+        remote = await self._installation.judge.post("/accounts", json={"platform": platform, "handle": handle})
+        await self.sign_in(network, handle)
+        query = {"platform": platform, "remote_id": remote.json()["id"], "server": self._installation.addresses[network]}
+        found = await self._installation.database.accounts.find_one(query)
+        return Profile(found["_id"], found["remote_id"], network, handle)
+
+    async def sign_in(self, network: str, handle: str) -> None:
+        """Connect, or connect again: with a password, or through the network's consent page."""
+        answers = {"server": self._installation.addresses[network], "handle": handle + DOMAIN, "password": PASSWORD}
+        sent = await self._send(f"/accounts/connect/{platform_of(network)}", answers)
+        if network != BLUESKY:
+            consent = httpx.URL(sent.headers["location"])
+            form = {**consent.params, "username": handle}
+            allowed = await self._http.post(consent.copy_with(query=None), data=form)
+            callback = httpx.URL(allowed.headers["location"])
+            await self._http.get(callback.raw_path.decode())
+
+    async def publish(
+        self, post_id: str, text: str, profile: Profile, *, picture: bool, due: dict[str, str] | None = None
+    ) -> None:
+        """Send the composer's form; after an error again, as the same post."""
+        fields = {"nonce": post_id, "text": text, "account": profile.id, "zone": "UTC", **(due or {})}
+        fields["action"] = "schedule" if due else "now"
+        files = {"images": ("bell.png", _picture(), "image/png")} if picture else None
+        await self._insist("/compose", fields, files)
+
+    async def send_again(self, post_id: str, delivery_id: str) -> None:
+        """Press *Send again*."""
+        await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {})
+
+    async def _insist(self, path: str, fields: dict[str, str], files: Any = None) -> None:
+        while True:
+            try:
+                await self._send(path, fields, files)
+            except _LOST:
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    async def _send(self, path: str, fields: dict[str, str], files: Any = None) -> httpx.Response:
+        """Only a redirect is a success: a page that comes back holds the reason why it was refused."""
+        answer = await self._http.post(path, data={"_csrf_token": self._token, **fields}, files=files)
+        if answer.is_client_error:
+            raise AssertionError(f"{path}: {answer.status_code}: {_words(answer.text)}")
+        if not answer.is_redirect:
+            answer.raise_for_status()
+        return answer
+
+
+def new_id() -> str:
+    """The id that the composer's page would carry."""
+    return str(Id())
+
+
+def _field(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', page)
+    assert found is not None, page[:500]
+    return found.group(1)
+
+
+def _words(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())[:2000]
+
+
+def _picture() -> bytes:
+    """A small one that no other post has."""
+    file = io.BytesIO()
+    Image.frombytes("RGB", (8, 8), secrets.token_bytes(192)).save(file, "PNG")
+    return file.getvalue()

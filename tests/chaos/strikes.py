@@ -1,0 +1,199 @@
+"""How each fault is played. A strike posts, meets the delivery at its step, and says whether it met it."""
+
+import asyncio
+import base64
+import json
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+
+import dramatiq
+import pika
+
+from app.courier import PUBLISH, RECONCILE, lane
+from tests.chaos.flight import Flight
+from tests.chaos.installation import platform_of
+from tests.chaos.plan import BLUESKY, MASTODON
+from tests.chaos.points import PAUSE
+from tests.chaos.wire import When
+from tests.chaos.writes import ASKING
+
+NOTICED = 1.0
+"""Seconds in which every dispatcher has seen what a new time makes overdue, and has acted on it."""
+
+Strike = Callable[[Flight], Awaitable[None]]
+
+_IN_REQUEST = {
+    "uploading": ("claimed", "stall", "upload"),
+    "sent": ("fenced", "timeout_before_accept", "publish"),
+    "accepted": ("fenced", "timeout_after_accept", "publish"),
+}
+"""Steps inside a request: the step before it, at which the worker is learned, and the fault that keeps it waiting."""
+
+
+async def killed(flight: Flight) -> None:
+    """The worker is gone at once."""
+    await _felled(flight, signal.SIGKILL)
+
+
+async def stopped(flight: Flight) -> None:
+    """The worker is asked to end."""
+    await _felled(flight, signal.SIGTERM)
+
+
+async def _felled(flight: Flight, by: signal.Signals) -> None:
+    step = flight.run.scenario.step
+    pid = await (_in_request(flight, step) if step in _IN_REQUEST else flight.post_and_hold(step))
+    flight.struck = await flight.house.crew.fell(pid, by)
+    flight.let_go()
+
+
+async def _in_request(flight: Flight, step: str) -> int:
+    """Wait until the network has the request; the process that waits for its answer."""
+    before, kind, on = _IN_REQUEST[step]
+    fault = await flight.switch_on(kind, on=on)
+    pid = await flight.post_and_hold(before)
+    flight.let_go()
+    while not await flight.hit(fault):
+        await asyncio.sleep(PAUSE)
+    return pid
+
+
+_KINDS = {
+    ("reply lost", "accepted"): ("timeout_after_accept", "publish"),
+    ("request lost", "upload"): ("stall", "upload"),
+    ("request lost", "sent"): ("timeout_before_accept", "publish"),
+    ("error 500", "upload"): ("error_500", "upload"),
+    ("error 500", "sent"): ("error_500", "publish"),
+    ("error 500", "accepted"): ("error_500_after_accept", "publish"),
+    ("error 429", "upload"): ("rate_limited", "upload"),
+    ("error 429", "sent"): ("rate_limited", "publish"),
+    ("token expired", "upload"): ("expired_token", "upload"),
+    ("token expired", "sent"): ("expired_token", "publish"),
+}
+
+
+async def network(flight: Flight) -> None:
+    """The network, or the way there, fails once."""
+    scenario = flight.run.scenario
+    if scenario.fault == "connection reset":
+        await _reset(flight)
+        return
+    kind, on = _KINDS[scenario.fault, scenario.step]
+    fault = await flight.switch_on(kind, on=on)
+    await flight.post()
+    if scenario.fault == "token expired" and scenario.network != BLUESKY:
+        await _reconnect(flight)
+    await flight.until_at_rest()
+    flight.struck = await flight.hit(fault)
+
+
+async def _reset(flight: Flight) -> None:
+    """The connection breaks in front of the request, or behind it before its answer."""
+    step = flight.run.scenario.step
+    words = _upload_words(flight) if step == "upload" else (flight.text,)
+    cut = flight.house.network_cuts.order(When.AFTER if step == "accepted" else When.BEFORE, *words)
+    await flight.post()
+    await flight.until_at_rest()
+    flight.struck = cut.made
+
+
+_UPLOADS = {BLUESKY: "com.atproto.repo.uploadBlob", MASTODON: "/api/v2/media"}
+
+
+def _upload_words(flight: Flight) -> tuple[str, str]:
+    """An upload names nothing but its account: in the claims of the sandbox's token, which are readable."""
+    claims = json.dumps({"sub": flight.profile.remote_id}).removesuffix("}")
+    readable = base64.urlsafe_b64encode(claims[: len(claims) // 3 * 3].encode()).decode()
+    return _UPLOADS[platform_of(flight.profile.network)], readable
+
+
+async def _reconnect(flight: Flight) -> None:
+    """Tokens that cannot be renewed: it fails, the person connects the account again and presses *Send again*."""
+    failed = await flight.until(lambda delivery: delivery["state"] == "failed")
+    await flight.person.sign_in(flight.profile.network, flight.profile.handle)
+    await flight.person.send_again(flight.post_id, failed["_id"])
+    await flight.until(lambda delivery: delivery["state"] != "failed")
+
+
+async def database_wire(flight: Flight) -> None:
+    """The connection to the database breaks in front of a write, or behind it before its answer."""
+    scenario = flight.run.scenario
+    if scenario.step in ASKING:
+        await flight.switch_on("error_500_after_accept")
+    when = When.BEFORE if "before" in scenario.fault else When.AFTER
+    cut = flight.house.database_cuts.order(scenario.step, when, flight.post_id, flight.profile.id)
+    await flight.post()
+    await flight.until_at_rest()
+    while not cut.made and scenario.step in ("attempt ended", "turn ended"):
+        await asyncio.sleep(PAUSE)
+    flight.struck = cut.made
+
+
+async def messages(flight: Flight) -> None:
+    """RabbitMQ delivers more often than once; or nobody but the dispatchers of all workers brings it to RabbitMQ."""
+    step = flight.run.scenario.step
+    if step == "scheduled":
+        await flight.post(delayed=True)
+    elif step == "queued":
+        await flight.post()
+        await _repeat(flight)
+    else:
+        await flight.post_and_hold(step)
+        await _repeat(flight)
+        flight.let_go()
+        await _repeat(flight)
+    flight.struck = True
+
+
+async def _repeat(flight: Flight) -> None:
+    delivery = await flight.until(bool)
+    await asyncio.to_thread(_send, flight.house.broker.url, delivery["_id"], platform_of(flight.profile.network))
+
+
+def _send(url: str, delivery_id: str, platform: str) -> None:
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        channel = connection.channel()
+        for actor in (PUBLISH, PUBLISH, RECONCILE):
+            message: dramatiq.Message[None] = dramatiq.Message(
+                queue_name=lane(platform), actor_name=actor, args=(delivery_id,), kwargs={}, options={}
+            )
+            channel.basic_publish("", lane(platform), message.encode())
+
+
+async def lease(flight: Flight) -> None:
+    """A worker stands still until its lease is over and another has finished the work, and then goes on."""
+    await flight.post_and_hold(flight.run.scenario.step)
+    await flight.until_at_rest()
+    flight.struck = True
+    flight.let_go()
+
+
+async def house(flight: Flight) -> None:
+    """Meets the wave's stroke at its step: RabbitMQ or the database is away, or the clock is set."""
+    step = flight.run.scenario.step
+    if step == "posting":
+        await flight.stroke.ready()
+        await flight.post()
+    elif step == "delayed":
+        await flight.post(delayed=True)
+        await flight.until(lambda delivery: delivery["state"] == "queued")
+        await flight.stroke.ready()
+    else:
+        await flight.post_and_hold(step)
+        await flight.stroke.ready()
+        if "clock" in flight.run.scenario.scene:
+            await asyncio.sleep(NOTICED)
+        flight.let_go()
+    flight.struck = True
+
+
+STRIKES: dict[str, Strike] = {
+    "killed": killed,
+    "stopped": stopped,
+    "network": network,
+    "database wire": database_wire,
+    "messages": messages,
+    "lease": lease,
+}
+"""By scene; every other scene is the house's."""

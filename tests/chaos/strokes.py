@@ -1,0 +1,81 @@
+"""What can happen to the whole house in one wave."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
+
+from tests.chaos.flight import Stroke
+from tests.chaos.installation import Installation
+
+OUTAGE = 20
+"""Seconds for which the database is away."""
+
+During = AbstractAsyncContextManager[None]
+
+
+@asynccontextmanager
+async def _rabbitmq(house: Installation, stroke: Stroke, *, wipe: bool) -> AsyncIterator[None]:
+    """Killed, perhaps robbed of its memory, and started again (5 to 14 s)."""
+
+    async def strike() -> None:
+        await stroke.called()
+        await asyncio.to_thread(house.broker.kill)
+        stroke.fallen.set()
+        if wipe:
+            shutil.rmtree(house.folder / "rabbitmq" / "mnesia")
+        await asyncio.to_thread(house.broker.start)
+
+    async with _background(strike):
+        yield
+
+
+@asynccontextmanager
+async def _database(house: Installation, stroke: Stroke) -> AsyncIterator[None]:
+    async def strike() -> None:
+        await stroke.called()
+        await asyncio.to_thread(house.engine.kill)
+        stroke.fallen.set()
+        await asyncio.sleep(OUTAGE)
+        await asyncio.to_thread(house.engine.start)
+
+    async with _background(strike):
+        yield
+
+
+@asynccontextmanager
+async def _clocks(set_to: Callable[[timedelta], None], offset: timedelta, stroke: Stroke) -> AsyncIterator[None]:
+    """Set at the stroke, and set right when the wave is over: that is a second jump."""
+
+    async def strike() -> None:
+        await stroke.called()
+        set_to(offset)
+        stroke.fallen.set()
+
+    async with _background(strike):
+        yield
+    set_to(timedelta())
+
+
+@asynccontextmanager
+async def _background(work: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work())
+        yield
+
+
+def of(scene: str, house: Installation, stroke: Stroke) -> During:
+    """The stroke of a scene, for the time of its wave; nothing for scenes that strike single deliveries."""
+    match scene:
+        case "rabbitmq killed" | "rabbitmq wiped":
+            return _rabbitmq(house, stroke, wipe="wiped" in scene)
+        case "database killed":
+            return _database(house, stroke)
+        case "clock forward":
+            return _clocks(house.set_clocks, timedelta(minutes=5), stroke)
+        case "clock back":
+            return _clocks(house.set_clocks, timedelta(seconds=-90), stroke)
+        case "clocks apart":
+            return _clocks(house.odd_clock.set, timedelta(seconds=100), stroke)
+    return nullcontext()

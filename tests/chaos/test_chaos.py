@@ -1,0 +1,35 @@
+"""The short form of ``make chaos``, and the proof that it can fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import plan
+from tests.chaos.installation import missing
+from tests.chaos.judge import Verdict
+from tests.chaos.plan import KEYLESS, Scenario
+from tests.chaos.report import story
+from tests.chaos.waves import play
+from tests.conftest import leave_out
+
+SLOW = {"rabbitmq killed", "database killed", "clock back"}
+"""Scenes that only the long form plays: each of them keeps a wave waiting for long."""
+
+
+@pytest.fixture(autouse=True)
+def _needs(request: pytest.FixtureRequest) -> None:
+    if reason := missing():
+        leave_out(request.config, reason)
+
+
+async def test_every_post_is_published_once_and_only_once(tmp_path: Path) -> None:
+    quick = plan.scenarios(scene for scene in plan.SCENES if scene not in SLOW)
+    results = await play(plan.make(3, 72, quick), tmp_path)
+    assert [story(result) for result in results if result.verdict is not Verdict.ONCE] == []
+    assert {result.run.scenario.scene for result in results if result.struck} == {scenario.scene for scenario in quick}
+
+
+async def test_a_worker_without_the_fence_is_found_out(tmp_path: Path) -> None:
+    killed = [Scenario("killed", "SIGKILL", "answered", KEYLESS)]
+    results = await play(plan.make(1, 3, killed), tmp_path, worker_module="tests.chaos.unfenced")
+    assert {result.verdict for result in results if result.struck} == {Verdict.DUPLICATE}

@@ -1,0 +1,124 @@
+"""A TCP proxy whose connections can be cut in front of a request, or behind it when its effect is there and its answer is not."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+
+CHUNK = 65536
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time left: closing sends RST instead of FIN."""
+
+Frames = Callable[[asyncio.StreamReader], AsyncIterator[bytes]]
+
+
+class When(StrEnum):
+    """Where the connection breaks."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+Look = Callable[[bytes], When | None]
+"""Looks at what a client sends; answers whether, and where, to cut."""
+
+
+async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Whatever arrives together."""
+    while data := await reader.read(CHUNK):
+        yield data
+
+
+async def mongo_messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Whole messages: their length stands in front (MongoDB wire protocol)."""
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            head = await reader.readexactly(4)
+            yield head + await reader.readexactly(struct.unpack("<i", head)[0] - 4)
+
+
+class Wire:
+    """Listens on a port of its own and speaks for the server on ``target``."""
+
+    def __init__(self, target: int, frames: Frames, look: Look, *, rewrite: Callable[[bytes], bytes] = bytes) -> None:
+        self._target = target
+        self._frames = frames
+        self._look = look
+        self._rewrite = rewrite
+        self.port = 0
+
+    async def start(self) -> "Wire":
+        """Begin to listen."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        """Listen no more. Open connections end with their clients."""
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            upstream = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            _reset(writer)
+            return
+        link = _Link(reader, writer, *upstream)
+        await link.carry(self._frames, self._look, self._rewrite)
+
+
+class _Link:
+    """One connection and its other half."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        far_reader: asyncio.StreamReader,
+        far_writer: asyncio.StreamWriter,
+    ) -> None:
+        self._near = reader, writer
+        self._far = far_reader, far_writer
+        self._withheld = False
+        self._cut = False
+
+    async def carry(self, frames: Frames, look: Look, rewrite: Callable[[bytes], bytes]) -> None:
+        """Until one side ends, or the wire is cut: then both ends are reset."""
+        directions = [asyncio.create_task(self._ask(frames, look, rewrite)), asyncio.create_task(self._answer())]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
+            for writer in (self._near[1], self._far[1]):
+                _reset(writer) if self._cut else writer.close()
+
+    async def _ask(self, frames: Frames, look: Look, rewrite: Callable[[bytes], bytes]) -> None:
+        async for frame in frames(self._near[0]):
+            cut = look(frame)
+            if cut is When.BEFORE:
+                self._cut = True
+                return
+            self._withheld = self._withheld or cut is When.AFTER
+            self._far[1].write(rewrite(frame))
+            await self._far[1].drain()
+
+    async def _answer(self) -> None:
+        """An answer begins only when its request has had its effect, so its first bytes are enough."""
+        async for data in chunks(self._far[0]):
+            if self._withheld:
+                self._cut = True
+                return
+            self._near[1].write(data)
+            await self._near[1].drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connected: socket.socket | None = writer.get_extra_info("socket")
+    if connected is not None:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()

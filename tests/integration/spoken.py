@@ -8,7 +8,7 @@ from pymongo import monitoring
 PROVED = frozenset(
     {
         *("$set", "$inc"),
-        *("$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or"),
+        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or"),
         *("$match", "$group", "$sum"),  # what count_documents sends
         *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }

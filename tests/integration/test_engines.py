@@ -321,6 +321,18 @@ async def test_ids_of_text_are_found_compared_and_sorted(jobs: AsyncCollection[D
     assert [document["_id"] for document in older] == [ids[2], ids[1]]
 
 
+async def test_equality_by_operator_finds_the_same_and_goes_with_dates_and_order(jobs: AsyncCollection[Document]) -> None:
+    """``app.queries.equal`` writes it so, because the embedded engine uses an index only for this form."""
+    ids = sorted(Id() for _ in range(4))
+    await insert(jobs, *(job(number, post=ids[number], done=number > 1) for number in (2, 0, 3, 1)), job(4, state="dead"))
+    assert await found(jobs, {"post": {"$eq": ids[2]}}) == [2]
+    assert await found(jobs, {"done": {"$eq": False}, "state": {"$eq": "scheduled"}}) == [0, 1]
+    line = jobs.find({"state": {"$eq": "scheduled"}}).sort([("due_at", ASCENDING), ("_id", ASCENDING)])
+    assert [document["number"] async for document in line.limit(3)] == [0, 1, 2]
+    due = {"state": {"$eq": "scheduled"}, "due_at": {"$lte": NOON + timedelta(minutes=2)}}
+    assert [document["number"] async for document in jobs.find(due).sort("due_at", DESCENDING).limit(2)] == [2, 1]
+
+
 async def test_unequal_and_either_or(jobs: AsyncCollection[Document]) -> None:
     await insert(jobs, job(1), job(2, state="queued"), job(3, state="dead"))
     assert await found(jobs, {"state": {"$ne": "dead"}}) == [1, 2]

@@ -77,6 +77,11 @@ def test_the_session_cookie_is_out_of_reach_for_scripts(client: httpx.Client) ->
     assert "secure" not in cookie.lower(), "over plain http a Secure cookie would never come back"
 
 
+def test_behind_https_every_cookie_is_secure(client: httpx.Client) -> None:
+    behind_https = {"X-Forwarded-Proto": "https"}
+    assert client.get("/sign-in", headers=behind_https).headers["set-cookie"].endswith("; Secure")
+
+
 def test_pages_forbid_inline_code_and_frames(client: httpx.Client) -> None:
     headers = client.get("/sign-in").headers
     policy = headers["content-security-policy"]

@@ -11,6 +11,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from pymongo.errors import DuplicateKeyError
 
 from app.errors import Invalid
+from app.ids import Id
 from app.models import LoginSession, Member, Role, User, Workspace, now
 from app.zones import ZONES
 
@@ -19,6 +20,11 @@ SESSION_DAYS = 30
 
 MIN_PASSWORD = 10
 """Characters; length is what makes a password hard to guess (NIST SP 800-63B asks for 8 at least)."""
+
+_FIRST = Id("0" * 28)
+"""The owner's id: of two people who set the installation up at the same moment, the database lets one in."""
+
+_TAKEN = "This installation has an owner already. Please sign in."
 
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_hex(16))
@@ -44,15 +50,16 @@ async def create_owner(*, email: str, name: str, password: str, workspace_name: 
     email, name, workspace_name = email.strip().lower(), name.strip(), workspace_name.strip()
     _check(email=email, name=name, password=password, workspace_name=workspace_name, zone=zone)
     if await any_exists():
-        raise Invalid({"": "This installation has an owner already. Please sign in."})
+        raise Invalid({"": _TAKEN})
     hashed = await asyncio.to_thread(_hasher.hash, password)
-    try:
-        user = await User(email=email, name=name, password_hash=hashed).insert()
-    except DuplicateKeyError:
-        raise Invalid({"email": "There is a user with this address already."}) from None
     workspace = await Workspace(name=workspace_name, zone=zone).insert()
-    await _join(user, workspace, Role.OWNER)
-    return user
+    member = await Member(workspace_id=workspace.id, user_id=_FIRST, role=Role.OWNER).insert()
+    try:  # last, so that a set-up that was cut off can be done again
+        return await User(id=_FIRST, email=email, name=name, password_hash=hashed).insert()
+    except DuplicateKeyError:
+        await member.delete()
+        await workspace.delete()
+        raise Invalid({"": _TAKEN}) from None
 
 
 def _check(*, email: str, name: str, password: str, workspace_name: str, zone: str) -> None:
@@ -69,10 +76,6 @@ def _check(*, email: str, name: str, password: str, workspace_name: str, zone: s
         problems["zone"] = "Choose a time zone from the list."
     if problems:
         raise Invalid(problems)
-
-
-async def _join(user: User, workspace: Workspace, role: Role) -> None:
-    await Member(workspace_id=workspace.id, user_id=user.id, role=role).insert()
 
 
 async def sign_in(email: str, password: str) -> str:

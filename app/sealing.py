@@ -41,7 +41,7 @@ class Sealer:
 
     def signed(self, text: str, signature: str) -> bool:
         """Whether ``signature`` is ours for ``text``; takes the same time for every wrong one."""
-        return hmac.compare_digest(self.sign(text), signature)
+        return hmac.compare_digest(self.sign(text).encode(), signature.encode())
 
 
 def _derive(secret: str, purpose: bytes) -> bytes:

@@ -307,5 +307,5 @@ async def test_a_turn_that_was_lost_ends_nobody_elses(world: World) -> None:
     assert lost is not None
     assert holding is not None
     await sessions.end_turn(lost, sent=False)
-    await sessions.extend_turn(lost, sent=False)
+    await sessions.extend_turn(lost)
     assert await sessions.take_turn(account.id) is None

@@ -1,0 +1,166 @@
+"""Uploads: cleaned, kept within their workspace, shown by links that nobody can make up; in a folder and in a bucket."""
+
+import re
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from app import runtime
+from app.errors import Invalid, NotFound
+from app.ids import Id
+from app.models import MediaFile
+from app.services import media
+from app.settings import Settings
+from app.storage import Bucket, Folder, Storage, open_storage
+from tests.contract.harness import picture
+from tests.integration.services.world import World
+from tests.servers import s3
+
+
+def photo() -> bytes:
+    """A phone's photo: lying on its side, and telling where it was taken and by whom."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it a quarter to the right
+    exif[0x013B] = "ALICE"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    file = BytesIO()
+    Image.new("RGB", (40, 20), "goldenrod").save(file, "JPEG", exif=exif.tobytes(), comment=b"ALICE", xmp=b"<x>ALICE</x>")
+    return file.getvalue()
+
+
+def link(url: str) -> tuple[str, int, str]:
+    """The parts of a signed link, as the route gets them."""
+    found = re.fullmatch(r"/media/(\w+)\?until=(\d+)&sig=([\w-]+)", url)
+    assert found is not None
+    return found[1], int(found[2]), found[3]
+
+
+async def test_a_photo_is_stored_upright_and_without_what_it_tells_about_its_maker(world: World) -> None:
+    file = await media.add(world.workspace, photo())
+    stored = await runtime.current().storage.get(file.path)
+    with Image.open(BytesIO(stored)) as image:
+        assert image.size == (file.width, file.height) == (20, 40)
+        assert len(image.getexif()) == 0
+    assert b"ALICE" not in stored
+    assert (file.mime, file.size) == ("image/jpeg", len(stored))
+    assert await media.get(world.workspace, file.id) == file
+
+
+async def test_what_is_no_picture_is_not_kept(world: World) -> None:
+    for data in (b"", b"hello", b"%PDF-1.7", b"<svg xmlns='http://www.w3.org/2000/svg'/>", photo()[:300]):
+        with pytest.raises(Invalid) as refusal:
+            await media.add(world.workspace, data)
+        assert set(refusal.value.problems) == {"media"}
+    assert await MediaFile.find({}).to_list() == []
+
+
+async def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
+    with pytest.raises(Invalid):
+        await media.add(world.workspace, photo() + bytes(media.MAX_UPLOAD_BYTES))
+
+
+async def test_another_workspaces_picture_does_not_exist(world: World) -> None:
+    file = await media.add(world.workspace, photo())
+    for workspace, media_id in ((world.elsewhere, file.id), (world.workspace, Id())):
+        with pytest.raises(NotFound):
+            await media.get(workspace, media_id)
+
+
+async def test_a_signed_link_shows_the_picture_without_a_session(world: World) -> None:
+    file = await media.add(world.workspace, photo())
+    shown, data = await media.read_signed(*link(media.url(file)))
+    assert (shown, data) == (file, await runtime.current().storage.get(file.path))
+
+
+async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
+    file, other = await media.add(world.workspace, photo()), await media.add(world.elsewhere, photo())
+    media_id, until, signature = link(media.url(file))
+    for changed in (
+        (str(other.id), until, signature),
+        (media_id, until + 1, signature),
+        (media_id, until, signature[:-1] + ("A" if signature[-1] != "A" else "B")),
+        (media_id, until, ""),
+        (media_id, until, "ä"),
+        ("no-id", until, signature),
+    ):
+        with pytest.raises(NotFound):
+            await media.read_signed(*changed)
+
+
+async def test_a_link_grows_old(world: World) -> None:
+    file = await media.add(world.workspace, photo())
+    _, until, _ = link(media.url(file))
+    old = until - 3 - media.LINK_TIME // timedelta(days=1)
+    signature = runtime.current().sealer.sign(f"media:{file.id}:{old}")
+    with pytest.raises(NotFound):
+        await media.read_signed(str(file.id), old, signature)
+
+
+async def test_a_link_to_a_file_that_is_gone_shows_nothing(world: World) -> None:
+    file = await media.add(world.workspace, photo())
+    url = media.url(file)
+    await runtime.current().storage.delete(file.path)
+    with pytest.raises(NotFound):
+        await media.read_signed(*link(url))
+    await file.delete()
+    with pytest.raises(NotFound):
+        await media.read_signed(*link(url))
+
+
+async def test_a_picture_reaches_the_network_within_its_limits(world: World) -> None:
+    file = BytesIO()
+    Image.effect_noise((1600, 1600), 80).convert("RGB").save(file, "PNG")
+    assert len(file.getvalue()) > 2_000_000
+    stored = await media.add(world.workspace, file.getvalue())
+    attachment = (await world.picture()).model_copy(update={"media_id": stored.id})
+    await world.publish_now("bluesky", attachments=(attachment,))
+    await world.outbox.deliver()
+    assert [post["media"] for post in await world.judge.posts()] == [1]
+
+
+# --- where the bytes lie ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["folder", "bucket"])
+async def storage(request: pytest.FixtureRequest, settings: Settings) -> Storage:
+    """An empty storage, opened as the settings say."""
+    if request.param == "bucket":
+        bucket: s3.Bucket = request.getfixturevalue("bucket")
+        named = {"s3_bucket": bucket.name, "s3_endpoint_url": bucket.endpoint_url, "s3_region": bucket.region}
+        keys = {"s3_access_key": bucket.access_key, "s3_secret_key": bucket.secret_key}
+        settings = Settings(**(settings.model_dump() | named | keys))
+    opened = open_storage(settings)
+    assert isinstance(opened, Bucket if request.param == "bucket" else Folder)
+    return opened
+
+
+async def test_what_is_stored_can_be_read_replaced_and_removed(storage: Storage) -> None:
+    await storage.put("alice/one", b"one", mime="image/png")
+    await storage.put("alice/two", await picture().read(), mime="image/png")
+    assert (await storage.get("alice/one"), await storage.get("alice/two")) == (b"one", await picture().read())
+    await storage.put("alice/one", b"", mime="image/png")
+    assert await storage.get("alice/one") == b""
+    await storage.delete("alice/one")
+    with pytest.raises(FileNotFoundError):
+        await storage.get("alice/one")
+    assert await storage.get("alice/two") == await picture().read()
+
+
+async def test_what_is_not_there_is_missing_and_can_be_removed_all_the_same(storage: Storage) -> None:
+    with pytest.raises(FileNotFoundError):
+        await storage.get("alice/none")
+    await storage.delete("alice/none")
+
+
+async def test_a_folder_gives_nothing_outside_itself(settings: Settings) -> None:
+    outside = settings.data_dir / "secret.key"
+    outside.write_text("secret")
+    folder = Folder(settings.data_dir / "media")
+    for path in ("../secret.key", str(outside), "alice/../../secret.key"):
+        with pytest.raises(FileNotFoundError):
+            await folder.get(path)
+        with pytest.raises(FileNotFoundError):
+            await folder.put(path, b"", mime="image/png")
+    assert outside.read_text() == "secret"

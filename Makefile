@@ -40,12 +40,13 @@ servers: $(VENV)/test.stamp
 	 { $(call debian,rabbitmq-server); } || echo "No RabbitMQ here."
 	@{ { command -v chromium || command -v google-chrome; } && $(BIN)/playwright --version; } >/dev/null 2>&1 || \
 	 { $(call debian,chromium libatomic1); } || echo "No browser here."
+	@command -v gcc >/dev/null || { $(call debian,gcc libc6-dev); } || echo "No C compiler here."
 
 peers: $(VENV)/test.stamp  ## Test against a real Bluesky server (needs npm; 700 MB, three minutes the first time)
 	@[ -d tests/peers/pds/node_modules ] || sh tests/peers/pds/install.sh
 	@CARILLON_TEST_PEERS=1 $(BIN)/pytest tests/peers
 
-chaos: servers  ## Kill workers and servers at random while publishing (RUNS=10 SEED=1)
+chaos: servers  ## Break everything around a publication, and count what the networks got (RUNS=2000 SEED=7)
 	@$(BIN)/python -m tests.chaos $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 bench: servers  ## Measure throughput and punctuality

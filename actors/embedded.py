@@ -192,6 +192,9 @@ async def _database(folder: Path) -> AsyncIterator[str]:
         return
     database = EmbeddedDatabase(folder, _free_port())
     database.start()
+    if not await database.ready():
+        database.stop()
+        raise CannotStart(f"the embedded database does not start; {folder / 'database.log'} tells why")
     keeper = asyncio.create_task(_keep(database))
     try:
         yield database.url

@@ -4,6 +4,8 @@ nx-27017 is for trying out and for one person: it knows a subset of MongoDB (``t
 Carillon uses) and slows down with tens of thousands of documents. Teams set ``CARILLON_MONGODB_URL``.
 """
 
+import asyncio
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -13,12 +15,17 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+_LOOK_PAUSE = 0.1
+_LOOKS = 600
+"""Looks at the port while the database starts, a tenth of a second apart."""
+
 
 class EmbeddedDatabase:
     """A child process that holds the documents in ``folder``. Started anew when it ends by itself."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self._folder = folder
+        self._port = port
         self._command, self.url = _mongod(folder, port) if shutil.which("mongod") else _stand_in(folder, port)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -28,6 +35,18 @@ class EmbeddedDatabase:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
+
+    async def ready(self) -> bool:
+        """Wait until it takes connections; ``False`` if it ends, or is not there after a minute (a busy machine needs a while)."""
+        for _ in range(_LOOKS):
+            if self._process is None or self._process.poll() is not None:
+                return False
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.close()
+                return True
+            await asyncio.sleep(_LOOK_PAUSE)
+        return False
 
     def keep_running(self) -> None:
         """Call now and then: brings a database back that ended by itself."""

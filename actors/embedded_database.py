@@ -37,7 +37,7 @@ class EmbeddedDatabase:
             )
 
     async def ready(self) -> bool:
-        """Wait until it takes connections; ``False`` if it ends, or is not there after a minute (a busy machine needs a while)."""
+        """Wait until it takes connections; ``False`` if it ends, or takes over a minute (a busy machine needs a while)."""
         for _ in range(_LOOKS):
             if self._process is None or self._process.poll() is not None:
                 return False

@@ -31,11 +31,11 @@ def parse(date: str, time: str, zone: str) -> datetime:
         raise Invalid({"zone": "Choose a time zone from the list."})
     try:
         wall = datetime.fromisoformat(f"{date}T{time}")
-    except ValueError:
+        instant = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at both ends of the calendar
         raise Invalid({"date": "Choose a date and a time."}) from None
     if wall.tzinfo is not None:
         raise Invalid({"time": "Write the time as hours and minutes."})
-    instant = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     if local(instant, zone).replace(tzinfo=None) != wall:
         raise Invalid({"time": f"{time} does not exist on that day in {zone}: the clocks are put forward."})
     return instant

@@ -23,6 +23,9 @@ SPREAD = 0.2
 WITHOUT_HINT = timedelta(minutes=1)
 """Pause after a rate limit whose answer did not say when to come back."""
 
+SHORTEST_HINT = timedelta(seconds=1)
+"""A rate limit costs no strike, so one that says "now" again and again must not make us ask without a pause."""
+
 LONGEST_HINT = timedelta(days=1)
 """A ``Retry-After`` beyond this is taken for a mistake of the network."""
 
@@ -79,7 +82,8 @@ def delay(error: PlatformError, *, strikes: int, jitter: float) -> timedelta | N
     if not limited and strikes >= len(STEPS):
         return None
     if error.retry_after is not None:
-        return min(error.retry_after, LONGEST_HINT)
+        shortest = SHORTEST_HINT if limited else timedelta()
+        return min(max(error.retry_after, shortest), LONGEST_HINT)
     if limited:
         return WITHOUT_HINT * (1 + SPREAD * jitter)
     step = STEPS[strikes]

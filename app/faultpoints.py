@@ -22,6 +22,8 @@ ANSWERED = "answered"
 """The network's answer is here; nothing is saved yet."""
 SAVED = "saved"
 """The receipt is saved; the message is not acknowledged yet."""
+TOLD = "told"
+"""The network has said what became of an unconfirmed post; nothing is saved yet."""
 
 
 async def reach(step: str, account_id: Id) -> None:

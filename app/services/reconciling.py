@@ -10,6 +10,7 @@ import random
 from typing import Any
 
 from app import runtime
+from app.faultpoints import TOLD, reach
 from app.ids import Id
 from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now
 from app.services import attempts, backoff, contents, deliveries, sessions
@@ -83,6 +84,7 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
 
 async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
     """The network answered: write it down, if nobody decided meanwhile."""
+    await reach(TOLD, delivery.account_id)
     ours = {"attempt_id": delivery.attempt_id}
     match answer:
         case Published(remote_id, url):

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ def main() -> None:
     if reason := missing():
         print(reason, file=sys.stderr)
         sys.exit(2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it ends, its servers end with it
     waves = plan.make(options.seed, options.runs, plan.scenarios(options.scene or plan.SCENES))
     folder = Path(tempfile.mkdtemp(prefix="carillon-chaos-"))
     print(f"seed {options.seed}, {options.runs} runs in {len(waves)} waves; logs in {folder}", flush=True)

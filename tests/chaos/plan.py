@@ -45,7 +45,9 @@ class Wave:
 
 
 _HELD = ("claimed", "fenced", "answered", "saved")
-_ALONG = ("claimed", "uploading", "uploaded", "fenced", "sent", "accepted", "answered", "saved")
+TOLD = ("told there", "told absent")
+"""An error left it open whether the post is out; the network has said it, and nothing is saved yet."""
+_ALONG = ("claimed", "uploading", "uploaded", "fenced", "sent", "accepted", "answered", "saved", *TOLD)
 """``sent``: the request is out and not accepted; ``accepted``: the network has the post and has not answered."""
 _OUTAGE = ("posting", "delayed", *_HELD)
 """``posting``: the form is sent during the outage; ``delayed``: RabbitMQ holds the message of a scheduled post."""
@@ -66,7 +68,7 @@ _FAULTS: dict[str, dict[str, Sequence[str]]] = {
         "cut after write": (*DIRECT, *ASKING),
     },
     "messages": {"message twice": ("queued", *_HELD), "two dispatchers": ("scheduled",)},
-    "lease": {"overtaken worker": ("claimed", "uploaded", "fenced", "answered", "saved")},
+    "lease": {"overtaken worker": ("claimed", "uploaded", "fenced", "answered", "saved", *TOLD)},
     "rabbitmq killed": {"RabbitMQ restarted": _OUTAGE},
     "rabbitmq wiped": {"RabbitMQ wiped": _OUTAGE},
     "database killed": {"MongoDB away for 20 s": _OUTAGE},

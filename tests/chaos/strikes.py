@@ -10,10 +10,11 @@ from contextlib import closing
 import dramatiq
 import pika
 
+from app import faultpoints
 from app.courier import PUBLISH, RECONCILE, lane
 from tests.chaos.flight import Flight
 from tests.chaos.installation import platform_of
-from tests.chaos.plan import BLUESKY, MASTODON
+from tests.chaos.plan import BLUESKY, MASTODON, TOLD
 from tests.chaos.points import PAUSE
 from tests.chaos.wire import When
 from tests.chaos.writes import ASKING
@@ -43,9 +44,17 @@ async def stopped(flight: Flight) -> None:
 
 async def _felled(flight: Flight, by: signal.Signals) -> None:
     step = flight.run.scenario.step
-    pid = await (_in_request(flight, step) if step in _IN_REQUEST else flight.post_and_hold(step))
+    pid = await (_in_request(flight, step) if step in _IN_REQUEST else _held(flight, step))
     flight.struck = await flight.house.crew.fell(pid, by)
     flight.let_go()
+
+
+async def _held(flight: Flight, step: str) -> int:
+    """Publish; the process that is held at ``step``."""
+    if step in TOLD:
+        await flight.switch_on("error_500_after_accept" if step == "told there" else "error_500")
+        step = faultpoints.TOLD
+    return await flight.post_and_hold(step)
 
 
 async def _in_request(flight: Flight, step: str) -> int:
@@ -163,7 +172,7 @@ def _send(url: str, delivery_id: str, platform: str) -> None:
 
 async def lease(flight: Flight) -> None:
     """A worker stands still until its lease is over and another has finished the work, and then goes on."""
-    await flight.post_and_hold(flight.run.scenario.step)
+    await _held(flight, flight.run.scenario.step)
     await flight.until_at_rest()
     flight.struck = True
     flight.let_go()

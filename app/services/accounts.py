@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +16,7 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Account, AccountState, PendingConnection, Registration, User, Workspace, now
 from app.queries import equal
+from app.sealing import SealBroken
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
 from platforms.errors import Misconfigured, PlatformError
@@ -157,7 +159,9 @@ async def _registration(
     server = connector.server(answers)
     known = await _find_registration(platform, server, redirect_uri)
     if known is not None:
-        return server, sealer.open(known.sealed)
+        with suppress(SealBroken):
+            return server, sealer.open(known.sealed)
+        await known.delete()  # the installation's secret key changed: register anew
     server, app = await connector.register(runtime.current().http, answers, redirect_uri=redirect_uri)
     registration = Registration(platform=platform, server=server, redirect_uri=redirect_uri, sealed=sealer.seal(app))
     try:

@@ -180,6 +180,16 @@ async def test_one_registration_serves_all_who_connect_to_a_server(world: World)
     assert len(await Registration.find({}).to_list()) == 1
 
 
+async def test_a_registration_sealed_with_another_key_is_made_anew(world: World) -> None:
+    await accounts.finish(world.workspace, world.alice, **await consented(world))
+    [registration] = await Registration.find({}).to_list()
+    await put(registration, sealed=Sealer("another secret key of 32 characters").seal({"client_id": "lost"}))
+    connected = await accounts.finish(world.workspace, world.alice, **await consented(world))
+    assert connected.state == AccountState.CONNECTED
+    [anew] = await Registration.find({}).to_list()
+    assert runtime.current().sealer.open(anew.sealed)["client_id"]
+
+
 # --- disconnecting ----------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The HTTP client every adapter uses: guarded against private hosts, without redirects, and clear about what was sent.
+"""The HTTP client every adapter uses: guarded against private hosts and endless answers, and clear about what was sent.
 
 * :func:`open_client` resolves a host once and connects to the very address it checked, so DNS cannot change its mind in between.
 * :func:`reading` and :func:`sending` turn httpx's exceptions into the error tree: a failure to *connect* proves that nothing was
@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ CONNECT_TIMEOUT = 5.0
 """Seconds; a server that takes longer to accept a connection is treated as down."""
 READ_TIMEOUT = 20.0
 """Seconds between two bytes of an answer. Shorter than the step limit, which is shorter than the lease (design §5)."""
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes; the longest answer we ask for, a page of forty statuses, is well below one megabyte."""
 
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that IANA gives out for the public IPv6 internet (RFC 4291); Python calls some of the rest global too."""
@@ -33,6 +35,38 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 
 class HostRefused(httpx.ConnectError):
     """The address lies on this machine or in a private network, and the operator did not allow that."""
+
+
+class AnswerTooLong(httpx.ReadError):
+    """The answer did not end: somebody wants our memory."""
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's own, but an answer ends after ``MAX_ANSWER`` bytes, and is not unpacked: a packed one could become anything."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        response.headers.pop("Content-Encoding", None)
+        response.stream = _Bounded(response.stream)
+        return response
+
+
+class _Bounded(httpx.AsyncByteStream):
+    def __init__(self, inner: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        if not isinstance(inner, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport answers with an asynchronous stream")
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MAX_ANSWER
+        async for chunk in self._inner:
+            left -= len(chunk)
+            if left < 0:
+                raise AnswerTooLong(f"more than {MAX_ANSWER} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -69,7 +103,7 @@ async def _public_address(host: str, port: int) -> str:
     """The first address of ``host``, if all of them are public; one private address among them is refused too."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no label of a name may be empty or longer than 63 bytes
         raise httpcore.ConnectError(f"cannot resolve {host}") from error
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(is_public(address) for address in addresses):
@@ -97,7 +131,7 @@ def open_client(
 
     ``allow`` are origins that may be private all the same (the sandbox); ``allow_private`` switches the guard off.
     """
-    transport = httpx.AsyncHTTPTransport(retries=0)
+    transport = _Transport(retries=0)
     if not allow_private:
         # httpx has no public way to hand over a network backend, so its pool is replaced by an equal one that has ours.
         transport._pool = httpcore.AsyncConnectionPool(
@@ -110,7 +144,7 @@ def open_client(
     return httpx.AsyncClient(
         transport=transport,
         timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT),
-        headers={"User-Agent": USER_AGENT},
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         follow_redirects=False,
         trust_env=False,
     )

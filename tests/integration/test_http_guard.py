@@ -1,21 +1,26 @@
 """The guard of platforms/http.py against servers that really listen."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from platforms.http import HostRefused, open_client
+from platforms.errors import TimedOut
+from platforms.http import HostRefused, open_client, sending
 
 
 @dataclass
 class Listener:
-    """An HTTP server on loopback that counts connections and sends everybody elsewhere."""
+    """An HTTP server on loopback that counts connections and sends everybody elsewhere, with more or less of a body."""
 
     elsewhere: str = "http://elsewhere.test/"
     connections: int = 0
+    endless: bool = False
+    packed: bytes = b""
     port: int = field(init=False)
 
     @property
@@ -25,9 +30,14 @@ class Listener:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         await reader.readuntil(b"\r\n\r\n")
-        reply = f"HTTP/1.1 302 Found\r\nLocation: {self.elsewhere}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        writer.write(reply.encode())
-        await writer.drain()
+        reply = f"HTTP/1.1 302 Found\r\nLocation: {self.elsewhere}\r\nConnection: close\r\n"
+        reply += "Content-Encoding: gzip\r\n\r\n" if self.packed else "\r\n"
+        writer.write(reply.encode() + self.packed)
+        with suppress(ConnectionError):
+            await writer.drain()
+            while self.endless:
+                writer.write(bytes(65_536))
+                await writer.drain()
         writer.close()
 
 
@@ -87,3 +97,16 @@ async def test_a_refused_connection_is_not_called_a_refused_host(unused_tcp_port
         with pytest.raises(httpx.ConnectError) as failed:
             await client.get(origin)
     assert not isinstance(failed.value, HostRefused)
+
+
+async def test_an_answer_without_an_end_is_given_up_and_proves_nothing(sandbox: Listener) -> None:
+    sandbox.endless = True
+    async with open_client(allow=[sandbox.url]) as client:
+        with pytest.raises(TimedOut), sending("belfry"):
+            await client.post(sandbox.url)
+
+
+async def test_a_packed_answer_is_not_unpacked(sandbox: Listener) -> None:
+    sandbox.packed = gzip.compress(bytes(1_000_000))
+    async with open_client(allow=[sandbox.url]) as client:
+        assert (await client.get(sandbox.url)).content == sandbox.packed

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Misconfigured
+from platforms.errors import Misconfigured, Unavailable
 from platforms.http import HostRefused, is_public, open_client, reading, sending
 
 PRIVATE = {
@@ -117,3 +117,9 @@ async def test_a_name_without_addresses_is_refused(client: httpx.AsyncClient, mo
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver([]))
     with pytest.raises(HostRefused):
         await client.get("http://social.example/")
+
+
+@pytest.mark.parametrize("host", [f"{'a' * 64}.example", "a..example"], ids=["a label too long", "an empty label"])
+async def test_a_name_that_no_resolver_takes_cannot_be_reached(client: httpx.AsyncClient, host: str) -> None:
+    with pytest.raises(Unavailable), reading("belfry"):
+        await client.get(f"http://{host}/")

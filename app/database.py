@@ -28,6 +28,15 @@ async def connect(url: str) -> Client:
         socketTimeoutMS=20_000,
         appname="carillon",
     )
+    try:
+        await _prepare(client)
+    except BaseException:  # a worker tries again every moment: clients that are not closed would go on looking for the database
+        await client.close()
+        raise
+    return client
+
+
+async def _prepare(client: Client) -> None:
     database = client.get_default_database(DEFAULT_NAME)
     existing = set(await database.list_collection_names())
     for document in ALL:
@@ -35,7 +44,6 @@ async def connect(url: str) -> Client:
         if name not in existing:
             await _create(client, database.name, name)
     await init_beanie(database=database, document_models=list(ALL))
-    return client
 
 
 async def _create(client: Client, database: str, name: str) -> None:

@@ -69,7 +69,9 @@ async def _serve_only(settings: Settings, listener: socket.socket, folder: Path)
     courier = Courier(connect_broker(amqp_url() or ""))
     await runtime.start(settings, courier, name="carillon")
     log.info("CARILLON_AMQP_URL is set: start workers with `dramatiq actors` and the same environment")
-    log.info("workers need CARILLON_MONGODB_URL=%s", settings.mongodb_url.get_secret_value())
+    database_url = settings.mongodb_url.get_secret_value()
+    if "@" not in database_url:  # with a password it was given, so the same environment tells it, and a log must not
+        log.info("workers need CARILLON_MONGODB_URL=%s", database_url)
     await _serve(create_app(settings, courier, runtime_started=True), listener, folder)
     await runtime.stop()
 

@@ -3,10 +3,12 @@
 import asyncio
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from math import sqrt
+from typing import TypeVar, TypeVarTuple
 
 from PIL import Image, ImageOps
 
@@ -15,6 +17,9 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Attachment, MediaFile, Workspace, now
 from platforms.base import Media, MediaRule
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024
 """Largest file a person may upload; phone photos are 3 to 12 MB."""
@@ -31,6 +36,12 @@ LINK_TIME = timedelta(days=1)
 _FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 """Pillow's names. MPO is what many phones write as ``.jpg``: a JPEG with a smaller picture, or a second one, behind it."""
 
+_READERS = ("JPEG", "PNG", "WEBP", "GIF")
+"""The only code of Pillow's that sees strangers' bytes. What is MPO is found out by the reader of JPEG."""
+
+_workshop = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+"""Few hands: a small file may unpack to 400 MB, and as many at once as there are threads would be the end of the process."""
+
 _LOOKS = frozenset({"icc_profile", "transparency"})
 """All that is kept of what a file says about its picture; the rest is comments, places and names."""
 
@@ -41,7 +52,7 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
     """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for anything that is no JPEG, PNG, WebP or GIF."""
     if len(data) > MAX_UPLOAD_BYTES:
         raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
-    clean, mime, width, height = await asyncio.to_thread(_clean, data)
+    clean, mime, width, height = await _in_workshop(_clean, data)
     file = MediaFile(
         workspace_id=workspace.id,
         mime=mime,
@@ -54,10 +65,14 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
     return await file.insert()
 
 
+async def _in_workshop(work: Callable[[*Ts], T], *args: *Ts) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_workshop, work, *args)
+
+
 def _clean(data: bytes) -> tuple[bytes, str, int, int]:
     """Re-encode without metadata, turned the right way up. Animated GIFs keep their bytes, which hold no camera data."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_READERS) as image:
             mime = _FORMATS.get(image.format or "")
             if mime is None or image.width * image.height > MAX_PIXELS:
                 raise Invalid({"media": "Use a JPEG, PNG, WebP or GIF picture of at most 100 megapixels."})
@@ -146,7 +161,7 @@ def _adapted(file: MediaFile, alt: str, rule: MediaRule) -> Media:
 
 async def _read_fitted(file: MediaFile, rule: MediaRule) -> bytes:
     data = await runtime.current().storage.get(file.path)
-    return await asyncio.to_thread(fit, data, file.mime, rule)
+    return await _in_workshop(fit, data, file.mime, rule)
 
 
 def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:

@@ -1,6 +1,8 @@
 """Uploads: cleaned, kept within their workspace, shown by links that nobody can make up; in a folder and in a bucket."""
 
+import asyncio
 import re
+import threading
 from datetime import timedelta
 from io import BytesIO
 
@@ -59,6 +61,12 @@ async def test_what_is_no_picture_is_not_kept(world: World) -> None:
 async def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
     with pytest.raises(Invalid):
         await media.add(world.workspace, photo() + bytes(media.MAX_UPLOAD_BYTES))
+
+
+async def test_many_pictures_at_once_are_unpacked_two_by_two(world: World) -> None:
+    files = await asyncio.gather(*(media.add(world.workspace, photo()) for _ in range(8)))
+    assert len({file.path for file in files}) == 8
+    assert 1 <= sum(thread.name.startswith("pictures") for thread in threading.enumerate()) <= 2
 
 
 async def test_another_workspaces_picture_does_not_exist(world: World) -> None:

@@ -12,10 +12,9 @@ from litestar.static_files import create_static_files_router
 from app import runtime
 from app.courier import Courier, connect_broker
 from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
-from app.routes.security import SignedIn, csrf_config, need_person, protect, provide_identity, provide_workspace
+from app.routes.security import OnlySignedIn, SignedIn, csrf_config, protect, provide_identity, provide_workspace
 from app.routes.templating import HTMX, STATIC, template_config
 from app.services import users
-from app.services.media import MAX_UPLOAD_BYTES
 from app.settings import Settings
 
 log = logging.getLogger("uvicorn.error")
@@ -27,7 +26,8 @@ _FOR_EVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 _COOKIELESS = {"exclude_from_csrf": True}
 """Answers that caches may keep must not carry one person's cookie to another."""
 
-_UPLOADS_AT_ONCE = 4
+_FORM_BYTES = 1024 * 1024
+"""Of a form without files: strangers may send some of them."""
 
 
 def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = False) -> Litestar:
@@ -47,7 +47,7 @@ def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = 
         csrf_config=csrf_config(settings),
         before_send=[protect(settings)],
         exception_handlers=failures.HANDLERS,
-        request_max_body_size=_UPLOADS_AT_ONCE * MAX_UPLOAD_BYTES,
+        request_max_body_size=_FORM_BYTES,
         openapi_config=None,
     )
 
@@ -73,8 +73,7 @@ def _private() -> Router:
     return Router(
         "/",
         route_handlers=[accounts.router, compose.router, posts.router, workspace.router],
-        middleware=[SignedIn],
-        guards=[need_person],
+        middleware=[OnlySignedIn],
         dependencies={
             "identity": Provide(provide_identity, sync_to_thread=False),
             "workspace": Provide(provide_workspace, sync_to_thread=False),

@@ -16,11 +16,15 @@ from app.routes import forms
 from app.routes.security import Asking
 from app.routes.templating import page
 from app.services import accounts, posts
+from app.services.media import MAX_UPLOAD_BYTES
 from app.services.posts import Draft
 from app.services.users import Identity
 from app.zones import local
 from platforms import REGISTRY
 from platforms.base import Option
+
+_UPLOADS_BYTES = 4 * MAX_UPLOAD_BYTES
+"""Of a form with files: as many of the largest as most networks show in one post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ async def new(identity: Identity) -> Response[Any]:
     return await _show(Sheet(identity, None, Id()), _timed(empty, now()))
 
 
-@post("/compose")
+@post("/compose", request_max_body_size=_UPLOADS_BYTES)
 async def create(request: Asking, identity: Identity) -> Response[Any]:
     """Whatever the pressed button says, with a new post."""
     form = await request.form()
@@ -62,7 +66,7 @@ async def edit(identity: Identity, post_id: str) -> Response[Any]:
     return await _show(sheet, _timed(draft, now()))
 
 
-@post("/posts/{post_id:str}/edit")
+@post("/posts/{post_id:str}/edit", request_max_body_size=_UPLOADS_BYTES)
 async def update(request: Asking, identity: Identity, post_id: str) -> Response[Any]:
     """Whatever the pressed button says, with an existing post."""
     form = await request.form()

@@ -10,7 +10,6 @@ from litestar.config.csrf import CSRFConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders
 from litestar.exceptions import NotAuthorizedException
-from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
@@ -27,21 +26,25 @@ COOKIE = "carillon_session"
 
 
 class SignedIn(AbstractAuthenticationMiddleware):
-    """Finds out whose cookie it is. Pages that need a person are behind :func:`need_person`."""
+    """Finds out whose cookie it is; a stranger's visit goes on too."""
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         token = connection.cookies.get(cookie_name(COOKIE, runtime.current().settings), "")
         return AuthenticationResult(user=await users.identify(token) if token else None, auth=token)
 
 
-def need_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: strangers are sent to the sign-in page (see ``failures``)."""
-    if connection.user is None:
-        raise NotAuthorizedException
+class OnlySignedIn(SignedIn):
+    """Sends strangers to the sign-in page (see ``failures``), before a single byte of what they bring is read."""
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        found = await super().authenticate_request(connection)
+        if found.user is None:
+            raise NotAuthorizedException
+        return found
 
 
 def provide_identity(request: Request[Any, Any, Any]) -> Identity:
-    """The signed-in person, for handlers behind :func:`need_person`."""
+    """The signed-in person, for handlers behind :class:`OnlySignedIn`."""
     if not isinstance(request.user, Identity):
         raise NotAuthorizedException
     return request.user

@@ -1,17 +1,18 @@
 """One sandbox process for all, and a world of its own for each test."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from pymongo.uri_parser import parse_uri
 
 from app import runtime
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
 from tests.integration.services.belfry import Belfry, connected
-from tests.integration.services.world import Outbox, World, populated, settled
+from tests.integration.services.world import Installation, World, populated, settled
 from tests.servers import sandbox
 from tests.servers.process import Server
 
@@ -40,31 +41,42 @@ async def judge(judge_http: httpx.AsyncClient) -> Judge:
     return Judge(judge_http)
 
 
-@pytest.fixture
-def settings(database_url: str, sandbox_server: Server, tmp_path: Path) -> Settings:
-    """Times as in production, but for a network's silence, so that no test waits long; a test lets the others pass by itself."""
-    points = tmp_path / "points"
+@pytest.fixture(scope="session")
+def settings(engine_url: str, sandbox_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Times as in production, but for a network's silence: no test waits for long, :meth:`World.pass_time` passes the time."""
+    folder = tmp_path_factory.mktemp("installation")
+    points = folder / "points"
     points.mkdir()
     return Settings(
         secret_key=KEY,
-        mongodb_url=database_url,
+        mongodb_url=_database(engine_url, f"carillon_test_{uuid4().hex[:12]}"),
         sandbox_url=sandbox_server.url,
-        data_dir=tmp_path,
+        data_dir=folder,
         http_timeout=0.7,
         fault_points=points,
     )
 
 
+def _database(engine_url: str, name: str) -> str:
+    address, _, options = engine_url.partition("?")
+    given = parse_uri(engine_url)["database"] or ""
+    return f"{address.removesuffix(given).rstrip('/')}/{name}?{options}"
+
+
+@pytest.fixture(scope="session")
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    """One runtime and one database for all tests here: to start them takes longer than most of the tests."""
+    shared = Installation(settings)
+    yield shared
+    await shared.remove()
+
+
 @pytest.fixture
-async def world(settings: Settings, judge: Judge) -> AsyncIterator[World]:
+async def world(installation: Installation, judge: Judge) -> AsyncIterator[World]:
     """Alice owns a workspace with an account on every network; Charlie owns another one."""
-    outbox = Outbox()
-    await runtime.start(settings, outbox, name="worker-1")
-    try:
-        yield await populated(outbox, judge)
-    finally:
-        await settled()
-        await runtime.stop()
+    await installation.wake()
+    yield await populated(installation.outbox, judge)
+    await settled()
 
 
 @pytest.fixture(params=REGISTRY)

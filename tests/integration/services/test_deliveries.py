@@ -16,7 +16,7 @@ from app.models import EDITABLE, EPOCH, FINAL, TRANSITIONS, Delivery, Part, Stat
 from app.services import deliveries, publishing
 from app.settings import Settings
 from tests.contract.harness import Judge
-from tests.integration.services.world import Outbox, World, fresh, populated, put, until
+from tests.integration.services.world import Installation, World, fresh, populated, put, until
 from tests.servers import embedded
 from tests.servers.process import Server
 
@@ -148,9 +148,9 @@ async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIter
     """A world on a database of its own, which the test may stop."""
     server = embedded.start(tmp_path)
     changed = settings.model_copy(update={"mongodb_url": type(settings.mongodb_url)(f"{server.url}carillon")})
-    outbox = Outbox()
-    await runtime.start(changed, outbox, name="worker-1")
-    yield await populated(outbox, judge), server
+    alone = Installation(changed)
+    await alone.wake()
+    yield await populated(alone.outbox, judge), server
     await runtime.stop()
     server.stop()
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.models import EPOCH, Account, Attempt, Delivery, LatePolicy, Post, State, Workspace, now
-from app.services import dispatching, posts, publishing
+from app.services import backoff, dispatching, posts, publishing
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, of_post, put, settings, settled
 
@@ -173,6 +173,15 @@ async def test_the_fence_tells_what_becomes_of_a_lost_workers_delivery(
     assert len(await world.texts()) == 1
 
 
+@pytest.mark.parametrize(("fenced", "afterwards"), [(False, State.DEAD), (True, State.UNCONFIRMED)])
+async def test_a_delivery_that_stops_every_worker_is_given_up_in_the_end(world: World, fenced: bool, afterwards: State) -> None:
+    delivery = await abandoned(world, fenced=fenced)
+    await put(delivery, strikes=len(backoff.STEPS))
+    await dispatching.run_pass(now() + settings().lease_time + timedelta(seconds=2))
+    given_up = await fresh(delivery)
+    assert (given_up.state, given_up.trouble.code) == (afterwards, "worker_lost")
+
+
 async def test_of_several_dispatchers_one_takes_over(world: World) -> None:
     delivery = await abandoned(world, fenced=True)
     late = now() + settings().lease_time + timedelta(seconds=2)
@@ -224,6 +233,13 @@ async def test_a_little_late_is_sent_all_the_same(world: World, policy: LatePoli
 async def test_what_was_tried_before_is_late_and_not_missed(world: World, belfry: Belfry) -> None:
     delivery = await due_in(world, -timedelta(hours=3), NAME)
     await put(delivery, attempts=1)
+    await world.dispatch()
+    assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+async def test_what_waited_for_room_under_the_networks_limit_is_not_missed(world: World) -> None:
+    delivery = await due_in(world, timedelta())
+    await put(delivery, planned_at=now() - timedelta(hours=3))
     await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
 

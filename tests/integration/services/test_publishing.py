@@ -5,9 +5,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from app.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
-from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, now
+from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, Workspace, now
 from app.services import backoff, deliveries, dispatching, posts, publishing, views
 from tests.integration.services.world import World, fresh, of_post, put, settings, until
 
@@ -312,10 +313,9 @@ async def test_a_process_that_ends_hands_back_what_is_not_sent_and_finishes_what
 async def test_a_worker_that_was_taken_over_is_refused_at_the_fence(world: World, platform: str) -> None:
     delivery = await world.queued(platform)
     frozen = await hold(world, delivery, CLAIMED)
-    await world.pass_time(settings().lease_time + timedelta(seconds=2))
-    await world.dispatch()
-    await world.pass_time(timedelta(seconds=2))
-    await world.dispatch()
+    for _ in range(2):
+        await world.pass_time(settings().lease_time + timedelta(seconds=2))
+        await world.dispatch()
     published = await fresh(delivery)
     assert published.state == State.PUBLISHED
     await release(frozen)
@@ -409,3 +409,13 @@ async def test_an_account_whose_worker_died_is_free_again_after_the_lease(world:
     await publishing.publish(first.id)
     assert await world.texts() == [("bluesky", "First")]
     assert (await fresh(second)).state == State.QUEUED
+
+
+async def test_a_delivery_whose_try_breaks_before_it_begins_is_left_to_its_own_message(world: World) -> None:
+    delivery = await world.queued("bluesky")
+    await put(delivery, due_at=now() - timedelta(minutes=2))
+    await Workspace.get_pymongo_collection().update_one({"_id": world.workspace.id}, {"$set": {"late_policy": "of another age"}})
+    world.outbox.messages.clear()
+    with pytest.raises(ValidationError):
+        await publishing.publish(delivery.id)
+    assert world.outbox.messages == []

@@ -12,9 +12,10 @@ from beanie import Document
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.ids import Id
-from app.models import EPOCH, Account, Attachment, Delivery, Member, Post, Role, State, User, Workspace, now
+from app.models import ALL, EPOCH, Account, Attachment, Delivery, Member, Post, Role, State, User, Workspace, now
 from app.services import accounts, dispatching, media, posts, publishing, reconciling
 from app.services.posts import Draft
+from app.settings import Settings
 from tests.contract.harness import Judge, picture
 
 PATIENCE = 20
@@ -82,6 +83,39 @@ class Outbox:
     def of(self, delivery: Delivery) -> list[str]:
         """The actors that were called for ``delivery``."""
         return [message.actor for message in self.messages if message.delivery_id == delivery.id]
+
+
+@dataclass
+class Installation:
+    """A running Carillon with a database of its own."""
+
+    settings: Settings
+    outbox: Outbox = field(default_factory=Outbox)
+    _parts: runtime.Runtime | None = None
+
+    async def wake(self) -> None:
+        """Run, with nothing in the database. Another test may have started a runtime of its own meanwhile."""
+        if not runtime.started() or runtime.current() is not self._parts:
+            await self._close()
+            self._parts = await runtime.start(self.settings, self.outbox, name="worker-1")
+        self.outbox.accepting = True
+        self.outbox.messages.clear()
+        if self.settings.fault_points is not None:
+            for left in self.settings.fault_points.iterdir():  # a test that cancels a held worker leaves its file
+                left.unlink()
+        for model in ALL:
+            await model.get_pymongo_collection().delete_many({})
+
+    async def remove(self) -> None:
+        """Stop, and leave no database behind."""
+        if self._parts is not None:
+            await self._parts.client.drop_database(self._parts.client.get_default_database())
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._parts is not None:
+            await self._parts.http.aclose()
+            await self._parts.client.close()
 
 
 @dataclass
@@ -181,6 +215,6 @@ async def documents() -> dict[str, list[dict[str, Any]]]:
     return {name: await database[name].find({}).to_list() for name in await database.list_collection_names()}
 
 
-def settings() -> Any:
+def settings() -> Settings:
     """The running settings."""
     return runtime.current().settings

@@ -56,7 +56,7 @@ async def publish(delivery_id: Id) -> Decision | None:
         attempted = True
         return await _attempt(delivery, turn)
     finally:
-        await asyncio.shield(_pass_on(turn, sent=attempted))
+        await asyncio.shield(_pass_on(turn, delivery, sent=attempted))
 
 
 async def _elder(delivery: Delivery) -> Delivery | None:
@@ -66,13 +66,16 @@ async def _elder(delivery: Delivery) -> Delivery | None:
 
 
 async def _too_late(delivery: Delivery) -> bool:
-    """Whether it is later than its workspace wants; then it waits for a person, or is skipped."""
-    if delivery.attempts or now() - delivery.planned_at < ALWAYS_SENT:
+    """Whether it is later than its workspace wants; then it waits for a person, or is skipped.
+
+    Later than ``due_at``, not ``planned_at``: who was told to wait for room under the network's limit has missed nothing.
+    """
+    if delivery.attempts or now() - delivery.due_at < ALWAYS_SENT:
         return False
     workspace = await Workspace.get(delivery.workspace_id)
     if workspace is None or workspace.late_policy == LatePolicy.SEND:
         return False
-    if now() - delivery.planned_at < timedelta(minutes=workspace.late_after):
+    if now() - delivery.due_at < timedelta(minutes=workspace.late_after):
         return False
     target = State.MISSED if workspace.late_policy == LatePolicy.ASK else State.CANCELED
     await deliveries.move(delivery.id, State.QUEUED, target, where={"move_id": delivery.move_id})
@@ -103,11 +106,14 @@ async def _next_due(account_id: Id) -> Delivery | None:
     return found[0] if found else None
 
 
-async def _pass_on(turn: sessions.Turn, *, sent: bool) -> None:
-    """End the turn, then call whoever came while it lasted. In this order: who comes later finds the account free."""
+async def _pass_on(turn: sessions.Turn, seen: Delivery, *, sent: bool) -> None:
+    """End the turn, then call whoever came while it lasted. In this order: who comes later finds the account free.
+
+    ``seen`` is not called if nothing changed it: something broke, its message is tried again, and more calls would be a storm.
+    """
     await sessions.end_turn(turn, sent=sent)
     following = await _next_due(turn.account.id)
-    if following is not None:
+    if following is not None and following.move_id != seen.move_id:
         await runtime.current().courier.send(PUBLISH, following.id, following.platform)
 
 

@@ -5,7 +5,7 @@ history. Every change is a compare-and-set, so any number of dispatchers may run
 
     scheduled,  due within the horizon      -> queued, message with the remaining delay
     queued,     long overdue                -> message again (RabbitMQ lost it, or was wiped)
-    publishing, lease expired               -> scheduled (nothing was sent) or unconfirmed (behind the fence)
+    publishing, lease expired               -> scheduled (nothing was sent; finally dead) or unconfirmed (behind the fence)
     unconfirmed and processing, due         -> message to ask the network
 """
 
@@ -86,14 +86,15 @@ async def _emit_again(lost: Iterable[Delivery], grace: datetime) -> None:
 
 
 async def _take_over(expired: Iterable[Delivery]) -> None:
-    """A worker is gone. Whether it may have sent anything is told by the fence."""
+    """A worker is gone. Whether it may have sent is told by the fence. What stops every worker is given up in the end."""
     for delivery in expired:
         fenced = delivery.fenced_at > EPOCH
         error = _worker_lost(delivery.platform, fenced=fenced)
+        enough = backoff.delay(error, strikes=delivery.strikes, jitter=0) is None  # else at once: the lease was pause enough
         moved = await deliveries.move(
             delivery.id,
             State.PUBLISHING,
-            State.UNCONFIRMED if fenced else State.SCHEDULED,
+            State.UNCONFIRMED if fenced else State.DEAD if enough else State.SCHEDULED,
             where={"attempt_id": delivery.attempt_id, "lease_until": delivery.lease_until},
             increase={"strikes": 1},
             due_at=now(),

@@ -114,6 +114,7 @@ class DeliveryCheckpoint:
     async def _write(self, **changes: Any) -> None:
         settings = runtime.current().settings
         await sessions.extend_turn(self.turn)
+        began = asyncio.get_running_loop().time()
         self._keep(
             await deliveries.move(
                 self.delivery.id,
@@ -124,8 +125,8 @@ class DeliveryCheckpoint:
                 **changes,
             )
         )
-        if self._timeout is not None:
-            self._timeout.reschedule(asyncio.get_running_loop().time() + settings.step_limit)
+        if self._timeout is not None:  # from when the lease begins: a slow database must not let a request outlive it
+            self._timeout.reschedule(began + settings.step_limit)
 
     @property
     def _ours(self) -> dict[str, Any]:

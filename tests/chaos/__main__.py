@@ -13,7 +13,7 @@ from tests.chaos import plan
 from tests.chaos.installation import missing
 from tests.chaos.judge import Verdict
 from tests.chaos.plan import Wave
-from tests.chaos.report import Result, story, summary, table
+from tests.chaos.report import LATE, Result, story, summary, table
 from tests.chaos.waves import play
 
 
@@ -60,6 +60,9 @@ class _Progress:
 
 
 def _print(results: list[Result], seed: int) -> None:
+    for result in results:
+        if LATE in result.evidence:
+            print(story(result))
     print(table(results))
     print(json.dumps(summary(results, seed=seed)))
 

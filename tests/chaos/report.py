@@ -9,6 +9,9 @@ from typing import Any
 from tests.chaos.judge import Verdict
 from tests.chaos.plan import Run, Scenario
 
+LATE = "posts in the end"
+"""Under this name evidence holds a second post that came after its run was judged."""
+
 
 @dataclass(frozen=True)
 class Result:

@@ -1,8 +1,7 @@
 """Playing waves: post, strike, wait until Carillon is done, and hear the judge."""
 
 import asyncio
-import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -14,13 +13,16 @@ from tests.chaos.installation import Installation
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.person import Person, Profile
 from tests.chaos.plan import Wave
-from tests.chaos.report import Result
+from tests.chaos.report import LATE, Result
 from tests.chaos.strikes import STRIKES, house
 
 PATIENCE = 90
 """Our seconds until a delivery counts as stuck: half an hour by Carillon's clock."""
 AFTER_REST = 8
 """Seconds in which a strike must come to its end once its delivery is at rest; else it missed."""
+
+LAST_WORD = 5
+"""Seconds before the last count, longer than a request: a worker of the last wave may have been let go a moment ago."""
 
 Profiles = dict[tuple[str, int], Profile]
 Tell = Callable[[Wave, list[Result]], None]
@@ -39,6 +41,7 @@ async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, wor
         for wave in waves:
             results += (found := await _play(wave, _flights(wave, installation, person, profiles)))
             tell(wave, found)
+        await asyncio.sleep(LAST_WORD)
         return _recount(results, await _accepted(installation))
 
 
@@ -94,7 +97,8 @@ async def _tend(installation: Installation) -> None:
 
 async def _fly(flight: Flight) -> None:
     """Strike, then wait for the end; neither for ever."""
-    flight.begun = time.monotonic()
+    clock = asyncio.get_running_loop()
+    flight.begun = clock.time()
     strike = asyncio.ensure_future(STRIKES.get(flight.run.scenario.scene, house)(flight))
     rest = asyncio.create_task(flight.until_at_rest())
     await asyncio.wait({strike, rest}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +112,7 @@ async def _fly(flight: Flight) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout_at(flight.begun + PATIENCE):
             await flight.until_at_rest()
-    flight.ended = time.monotonic()
+    flight.ended = clock.time()
 
 
 # --- the verdicts -----------------------------------------------------------------------------------------------------
@@ -145,5 +149,13 @@ async def _clear(installation: Installation, results: Iterable[Result]) -> None:
 
 def _recount(results: Iterable[Result], accepted: Iterable[Document]) -> list[Result]:
     """At the very end: a second post may have come after its run was judged."""
-    copies = Counter(post["text"] for post in accepted)
-    return [replace(result, verdict=Verdict.DUPLICATE) if copies[result.text] > 1 else result for result in results]
+    posts: defaultdict[str, list[Document]] = defaultdict(list)
+    for post in accepted:
+        posts[post["text"]].append(post)
+    return [_late(result, posts[result.text]) for result in results]
+
+
+def _late(result: Result, posts: Sequence[Document]) -> Result:
+    if len(posts) < 2 or result.verdict is Verdict.DUPLICATE:
+        return result
+    return replace(result, verdict=Verdict.DUPLICATE, evidence={**result.evidence, LATE: posts})

@@ -61,3 +61,9 @@ async def test_only_a_form_with_files_may_be_large(alice: httpx.AsyncClient, pat
 
 async def test_who_is_signed_in_sees_the_posts(alice: httpx.AsyncClient) -> None:
     assert (await alice.get("/posts")).status_code == 200
+
+
+@pytest.mark.parametrize("until", ["0", "1" + 400 * "0", "1" + 5000 * "0", "-1", "tomorrow"])
+async def test_a_link_that_somebody_made_up_shows_nothing_and_breaks_nothing(browser: httpx.AsyncClient, until: str) -> None:
+    answer = await browser.get(f"/media/{28 * '0'}?until={until}&sig=made-up")
+    assert answer.status_code in (400, 404)

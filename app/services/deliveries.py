@@ -15,6 +15,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, TRANSITIONS, Delivery, Receipt, State, Workspace, now
+from app.queries import equal
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +100,7 @@ async def dead_platforms(workspace: Workspace) -> list[str]:
 
 async def _dead_letters(workspace: Workspace) -> list[Delivery]:
     """One question per state: each is answered by the index ``by_state``."""
-    found = [
-        await Delivery.find({"workspace_id": workspace.id, "state": state}).to_list() for state in (State.FAILED, State.DEAD)
-    ]
+    found = [await Delivery.find(equal(workspace_id=workspace.id, state=state)).to_list() for state in (State.FAILED, State.DEAD)]
     return [letter for some in found for letter in some]
 
 
@@ -204,7 +203,7 @@ async def settle_part(
 
 async def _taken(delivery: Delivery, remote_id: str | None) -> bool:
     """The embedded engine does not say when its unique index refuses a ``findAndModify``; it only changes nothing."""
-    query = {"account_id": delivery.account_id, "remote_id": remote_id, "_id": {"$ne": delivery.id}}
+    query = {**equal(account_id=delivery.account_id, remote_id=remote_id), "_id": {"$ne": delivery.id}}
     return await Delivery.find_one(query) is not None
 
 

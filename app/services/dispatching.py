@@ -19,6 +19,7 @@ from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.faultpoints import CLAIMED, FENCED
 from app.models import EPOCH, Account, Delivery, State, now
+from app.queries import equal
 from app.services import attempts, backoff, deliveries
 from platforms.errors import PlatformError, TimedOut, Unavailable
 
@@ -56,12 +57,12 @@ async def run_pass(at: datetime) -> None:
 
 
 async def _due(state: State, until: datetime, **more: Any) -> list[Delivery]:
-    query = {"state": state, "due_at": {"$lte": until}, **more}
+    query = {**equal(state=state), "due_at": {"$lte": until}, **more}
     return await Delivery.find(query).sort("due_at").limit(BATCH).to_list()
 
 
 async def _expired(at: datetime) -> list[Delivery]:
-    return await Delivery.find({"state": State.PUBLISHING, "lease_until": {"$lt": at}}).limit(BATCH).to_list()
+    return await Delivery.find({**equal(state=State.PUBLISHING), "lease_until": {"$lt": at}}).limit(BATCH).to_list()
 
 
 async def emit(due: Iterable[Delivery]) -> None:
@@ -117,13 +118,13 @@ async def take_all_over() -> None:
 
     What was queued is scheduled again, and every lease has expired.
     """
-    for delivery in await Delivery.find({"state": State.QUEUED}).to_list():
+    for delivery in await Delivery.find(equal(state=State.QUEUED)).to_list():
         await deliveries.move(delivery.id, State.QUEUED, State.SCHEDULED)
-    await _take_over(await Delivery.find({"state": State.PUBLISHING}).to_list())
+    await _take_over(await Delivery.find(equal(state=State.PUBLISHING)).to_list())
     accounts = Account.get_pymongo_collection()
     await accounts.update_many({}, {"$set": {"busy_until": EPOCH, "refreshing_until": EPOCH}})
     for state in (State.UNCONFIRMED, State.PROCESSING):
-        for delivery in await Delivery.find({"state": state}).to_list():
+        for delivery in await Delivery.find(equal(state=state)).to_list():
             await deliveries.move(delivery.id, state, state, lease_until=EPOCH)
 
 

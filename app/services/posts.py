@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Part, Post, State, User, Variant, Workspace, now
+from app.queries import equal
 from app.services import composing, deliveries, dispatching
 from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
 from app.services.views import DeliveryView, PostView, listed, view
@@ -153,7 +154,7 @@ async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mappi
 
     Raises ``TooLate`` if some were being sent; the others are changed.
     """
-    existing = {delivery.account_id: delivery for delivery in await Delivery.find({"post_id": post.id}).to_list()}
+    existing = {delivery.account_id: delivery for delivery in await Delivery.find(equal(post_id=post.id)).to_list()}
     variants = {variant.account_id: variant for variant in post.variants}
     waiting, late = [], 0
     for account in accounts:
@@ -195,7 +196,7 @@ async def _create(post: Post, account: Account, fields: Mapping[str, Any]) -> De
     try:
         return await delivery.insert()
     except DuplicateKeyError:  # the same form, submitted twice at once
-        found = await Delivery.find_one({"post_id": post.id, "account_id": account.id})
+        found = await Delivery.find_one(equal(post_id=post.id, account_id=account.id))
         return found or delivery
 
 
@@ -222,7 +223,7 @@ async def _remove(delivery: Delivery) -> bool:
 
 async def _withdraw(post: Post) -> None:
     """Take all deliveries back. Raises ``TooLate`` if one is on its way or published; the others are canceled then."""
-    found = await Delivery.find({"post_id": post.id}).to_list()
+    found = await Delivery.find(equal(post_id=post.id)).to_list()
     if not all([await _cancel(delivery) for delivery in found if delivery.state != State.PUBLISHED]) or any(
         delivery.state == State.PUBLISHED for delivery in found
     ):
@@ -243,7 +244,7 @@ async def reschedule(workspace: Workspace, post_id: Id, *, date: str, time: str,
     post = await _get(workspace, post_id)
     at = _chosen_time(date, time, zone)
     changes = {"planned_at": at, "due_at": at, "content_at": at, **_AFRESH}
-    found = await Delivery.find({"post_id": post.id}).to_list()
+    found = await Delivery.find(equal(post_id=post.id)).to_list()
     moved = [
         await deliveries.move(delivery.id, tuple(EDITABLE), State.SCHEDULED, **changes)
         for delivery in found
@@ -262,7 +263,7 @@ async def reschedule(workspace: Workspace, post_id: Id, *, date: str, time: str,
 async def cancel(workspace: Workspace, post_id: Id) -> Post:
     """Cancel everything that waits. Raises ``NotFound``, ``TooLate`` (nothing waited any more)."""
     post = await _get(workspace, post_id)
-    waiting = await Delivery.find({"post_id": post.id, "state": {"$in": [State.SCHEDULED, State.QUEUED]}}).to_list()
+    waiting = await Delivery.find({**equal(post_id=post.id), "state": {"$in": [State.SCHEDULED, State.QUEUED]}}).to_list()
     stopped = [await deliveries.move(delivery.id, (State.SCHEDULED, State.QUEUED), State.CANCELED) for delivery in waiting]
     if not any(stopped):
         raise TooLate

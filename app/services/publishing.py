@@ -20,6 +20,7 @@ from app.courier import PUBLISH
 from app.faultpoints import CLAIMED, SAVED
 from app.ids import Id
 from app.models import EPOCH, AttemptKind, Delivery, LatePolicy, State, Workspace, now
+from app.queries import equal
 from app.services import attempts, backoff, contents, deliveries, pacing, sessions
 from app.services.backoff import Decision
 from app.services.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
@@ -101,9 +102,10 @@ async def _paced(delivery: Delivery, turn: sessions.Turn) -> bool:
 
 
 async def _next_due(account_id: Id) -> Delivery | None:
-    query = {"account_id": account_id, "state": State.QUEUED, "due_at": {"$lte": now()}}
+    """The first in line, if it is due. Only the line is asked for, not the time: that the index answers by itself."""
+    query = equal(account_id=account_id, state=State.QUEUED)
     found = await Delivery.find(query).sort("due_at", "_id").limit(1).to_list()
-    return found[0] if found else None
+    return found[0] if found and found[0].due_at <= now() else None
 
 
 async def _pass_on(turn: sessions.Turn, seen: Delivery, *, sent: bool) -> None:

@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from app.errors import Invalid
 from app.ids import Id
 from app.models import LoginSession, Member, Role, User, Workspace, now
+from app.queries import equal
 from app.zones import ZONES
 
 SESSION_DAYS = 30
@@ -80,7 +81,7 @@ def _check(*, email: str, name: str, password: str, workspace_name: str, zone: s
 
 async def sign_in(email: str, password: str) -> str:
     """A token for the browser's cookie. Raises ``Invalid`` without telling which of the two was wrong."""
-    user = await User.find_one({"email": email.strip().lower()})
+    user = await User.find_one(equal(email=email.strip().lower()))
     fits = await asyncio.to_thread(_fits, user.password_hash if user else _NOBODY, password)
     if user is None or not fits:
         raise Invalid({"": "E-mail or password is wrong."})
@@ -92,16 +93,16 @@ async def sign_in(email: str, password: str) -> str:
 
 async def sign_out(token: str) -> None:
     """Forget the browser; an unknown token is fine."""
-    await LoginSession.find({"token_hash": _hash(token)}).delete()
+    await LoginSession.find(equal(token_hash=_hash(token))).delete()
 
 
 async def identify(token: str) -> Identity | None:
     """Who holds ``token``; ``None`` if it is unknown, expired, or its user has no workspace."""
-    session = await LoginSession.find_one({"token_hash": _hash(token)})
+    session = await LoginSession.find_one(equal(token_hash=_hash(token)))
     if session is None or session.expires_at < now():
         return None
     user = await User.get(session.user_id)
-    member = await Member.find_one({"user_id": session.user_id})
+    member = await Member.find_one(equal(user_id=session.user_id))
     workspace = await Workspace.get(member.workspace_id) if member else None
     if user is None or member is None or workspace is None:
         return None

@@ -13,6 +13,7 @@ from dramatiq.middleware import AsyncIO, Retries, TimeLimit
 
 from actors.engine import Engine, Lanes, Punctual
 from app.courier import lane
+from app.models import UPLOADS
 from platforms import REGISTRY
 
 TIME_LIMIT = 10 * 60 * 1000
@@ -29,7 +30,7 @@ class InProcessBroker(StubBroker):
 
 
 def make_broker(amqp_url: str | None) -> Broker:
-    """RabbitMQ at ``amqp_url``, or the broker in memory; with a lane for every platform."""
+    """RabbitMQ at ``amqp_url``, or the broker in memory; with a lane for every platform, and one for long uploads."""
     middleware: list[Middleware] = [
         AsyncIO(),  # the event loop: first to start, last to stop
         Engine(),  # database, HTTP client and dispatcher live on that loop
@@ -41,6 +42,6 @@ def make_broker(amqp_url: str | None) -> Broker:
     broker: Broker = (
         RabbitmqBroker(url=amqp_url, confirm_delivery=True, middleware=middleware) if amqp_url else InProcessBroker(middleware)
     )
-    for platform in REGISTRY:
-        broker.declare_queue(lane(platform))
+    for name in (*REGISTRY, UPLOADS):
+        broker.declare_queue(lane(name))
     return broker

@@ -23,9 +23,9 @@ _PATIENCE = 15
 """Seconds to wait for RabbitMQ's confirmation; longer than its own six quick attempts on a refused connection."""
 
 
-def lane(platform: str) -> str:
-    """The queue of one platform's deliveries: a platform that stalls holds up only its own."""
-    return f"carillon.{platform}"
+def lane(name: str) -> str:
+    """The queue of one platform's deliveries, or of long uploads: what stalls holds up only its own."""
+    return f"carillon.{name}"
 
 
 def connect_broker(amqp_url: str) -> RabbitmqBroker:
@@ -40,11 +40,11 @@ class Courier:
         self._broker = broker
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="courier")
 
-    async def send(self, actor: str, delivery_id: Id, platform: str, *, delay: timedelta = timedelta()) -> bool:
+    async def send(self, actor: str, delivery_id: Id, lane_name: str, *, delay: timedelta = timedelta()) -> bool:
         """Enqueue one message; ``False`` (and a warning) when the broker cannot take it now. Never raises for a broker."""
         milliseconds = round(delay.total_seconds() * 1000)
         message: Message[None] = Message(
-            queue_name=lane(platform), actor_name=actor, args=(str(delivery_id),), kwargs={}, options={}
+            queue_name=lane(lane_name), actor_name=actor, args=(str(delivery_id),), kwargs={}, options={}
         )
         loop = asyncio.get_running_loop()
         try:

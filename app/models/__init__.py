@@ -8,7 +8,19 @@ from beanie import Document
 
 from app.models.accounts import Account, AccountState, Bucket, PendingConnection, Registration
 from app.models.base import EPOCH, Identified, Instant, now, to_millis
-from app.models.deliveries import EDITABLE, FINAL, TRANSITIONS, Attempt, AttemptKind, Delivery, Part, Receipt, State, Trouble
+from app.models.deliveries import (
+    EDITABLE,
+    FINAL,
+    TRANSITIONS,
+    UPLOADS,
+    Attempt,
+    AttemptKind,
+    Delivery,
+    Part,
+    Receipt,
+    State,
+    Trouble,
+)
 from app.models.people import LatePolicy, LoginSession, Member, Role, User, Workspace
 from app.models.posts import Attachment, MediaFile, Post, Variant
 
@@ -18,6 +30,7 @@ __all__ = [
     "EPOCH",
     "FINAL",
     "TRANSITIONS",
+    "UPLOADS",
     "Account",
     "AccountState",
     "Attachment",

@@ -67,6 +67,10 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 """Which state may follow which. ``deliveries.move`` refuses everything else."""
 
 
+UPLOADS = "uploads"
+"""Stands in a platform's place for the lane of deliveries with large files, whose upload may take minutes."""
+
+
 class Receipt(BaseModel):
     """What the network returned for one part."""
 
@@ -102,10 +106,10 @@ class Delivery(Identified, Document):
     the next look at the network. ``planned_at`` is the time the person chose. ``attempt_id`` with ``lease_until`` is the fence's
     token: only its holder may change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible
     mutation of the current part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because
-    its keys may contain ``$`` and dots. ``strikes`` counts the failures that use up attempts,
-    ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a broken connection it tells whether
-    a write was applied. ``remote_id`` repeats the first receipt's id for a unique index: one post on a network is the receipt of
-    at most one delivery.
+    its keys may contain ``$`` and dots. ``heavy`` deliveries have large files and take a lane of their own. ``strikes`` counts
+    the failures that use up attempts, ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a
+    broken connection it tells whether a write was applied. ``remote_id`` repeats the first receipt's id for a unique index: one
+    post on a network is the receipt of at most one delivery.
     """
 
     workspace_id: Id
@@ -119,6 +123,7 @@ class Delivery(Identified, Document):
     options: dict[str, str] = Field(default_factory=dict)
     attachments: list[Attachment] = Field(default_factory=list)
     content_at: Instant = Field(default_factory=now)
+    heavy: bool = False
     revision: int = 1
     parts: list[Part]
     attempts: int = 0
@@ -159,6 +164,11 @@ class Delivery(Identified, Document):
         return self.parts[0].receipt
 
     @property
+    def lane(self) -> str:
+        """Whose queue its messages take: its platform's, or that of long uploads."""
+        return UPLOADS if self.heavy else self.platform
+
+    @property
     def position(self) -> int:
         """The index of the first part without a receipt; ``len(parts)`` when all are visible."""
         return next((index for index, part in enumerate(self.parts) if part.receipt is None), len(self.parts))
@@ -186,6 +196,7 @@ class Attempt(Identified, Document):
     worker: str
     step: str = "claimed"
     outcome: str | None = None
+    error: str | None = None
     code: str | None = None
     message: str | None = None
     status: int | None = None

@@ -36,5 +36,6 @@ async def end(
     if step is not None:
         facts["step"] = step
     if error is not None:
-        facts |= {"code": error.code, "message": error.message, "status": error.status, "remedy": error.remedy}
+        facts |= {"error": type(error).__name__, "code": error.code, "message": error.message}
+        facts |= {"status": error.status, "remedy": error.remedy}
     await Attempt.get_pymongo_collection().update_one({"_id": attempt_id}, {"$set": facts})

@@ -139,7 +139,7 @@ async def _check(open_ones: Iterable[Delivery], at: datetime) -> None:
 
 async def _send(actor: str, delivery: Delivery) -> bool:
     delay = max(delivery.due_at - now(), timedelta()) if actor == PUBLISH else timedelta()
-    return await runtime.current().courier.send(actor, delivery.id, delivery.platform, delay=delay)
+    return await runtime.current().courier.send(actor, delivery.id, delivery.lane, delay=delay)
 
 
 _hurrying: set[asyncio.Task[None]] = set()

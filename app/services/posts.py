@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
-from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Part, Post, State, User, Variant, Workspace, now
+from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Part, Post, State, User, Workspace, now
 from app.queries import equal
 from app.services import composing, deliveries, dispatching
 from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
@@ -91,8 +91,7 @@ async def _submit(workspace: Workspace, user: User, draft: Draft, at: datetime, 
     shown = await composing.check(workspace, draft)
     accounts = [one.account for one in shown]
     post, repeated = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
-    texts = {one.account.id: one.text for one in shown}
-    waiting = await _sync_deliveries(post, accounts, texts, change=not repeated)
+    waiting = await _sync_deliveries(post, shown, change=not repeated)
     dispatching.hurry(waiting)
     return post
 
@@ -149,20 +148,19 @@ async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachmen
 # --- deliveries of a post ---------------------------------------------------------------------------------------------
 
 
-async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mapping[Id, str], *, change: bool) -> list[Delivery]:
+async def _sync_deliveries(post: Post, shown: Sequence[Preview], *, change: bool) -> list[Delivery]:
     """Make the deliveries say what the post says; without ``change`` only those that are missing.
 
     Raises ``TooLate`` if some were being sent; the others are changed.
     """
     existing = {delivery.account_id: delivery for delivery in await Delivery.find(equal(post_id=post.id)).to_list()}
-    variants = {variant.account_id: variant for variant in post.variants}
     waiting, late = [], 0
-    for account in accounts:
-        known = existing.pop(account.id, None)
+    for one in shown:
+        known = existing.pop(one.account.id, None)
         if known is not None and not change:
             continue
-        fields = _fields(post, variants[account.id], texts[account.id], account, known)
-        delivery = await (_change(known, fields) if known else _create(post, account, fields))
+        fields = _fields(post, one, known)
+        delivery = await (_change(known, fields) if known else _create(post, one.account, fields))
         waiting += [delivery] if delivery and delivery.state == State.SCHEDULED else []
         late += delivery is None
     for removed in existing.values():
@@ -173,7 +171,12 @@ async def _sync_deliveries(post: Post, accounts: Sequence[Account], texts: Mappi
     return waiting
 
 
-def _fields(post: Post, variant: Variant, text: str, account: Account, known: Delivery | None) -> dict[str, Any]:
+HEAVY = 8 * 1024 * 1024
+"""Bytes of attached files above which a delivery takes the lane of long uploads: seconds even on a slow line."""
+
+
+def _fields(post: Post, one: Preview, known: Delivery | None) -> dict[str, Any]:
+    variant = next(variant for variant in post.variants if variant.account_id == one.account.id)
     delivery_id = known.id if known else Id()
     revision = known.revision + 1 if known else 1
     at = post.planned_at or now()
@@ -186,8 +189,9 @@ def _fields(post: Post, variant: Variant, text: str, account: Account, known: De
         "options": variant.options,
         "attachments": [attachment.model_dump() for attachment in post.attachments],
         "revision": revision,
-        "parts": [Part(key=f"{delivery_id}-{revision}-0", text=text).model_dump()],
-        "platform": account.platform,
+        "parts": [Part(key=f"{delivery_id}-{revision}-0", text=one.text).model_dump()],
+        "platform": one.account.platform,
+        "heavy": sum(each.file.size for each in one.media) > HEAVY,
     }
 
 

@@ -116,7 +116,7 @@ async def _pass_on(turn: sessions.Turn, seen: Delivery, *, sent: bool) -> None:
     await sessions.end_turn(turn, sent=sent)
     following = await _next_due(turn.account.id)
     if following is not None and following.move_id != seen.move_id:
-        await runtime.current().courier.send(PUBLISH, following.id, following.platform)
+        await runtime.current().courier.send(PUBLISH, following.id, following.lane)
 
 
 # --- the attempt ------------------------------------------------------------------------------------------------------

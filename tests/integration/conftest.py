@@ -18,6 +18,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.uri_parser import parse_uri
 
 from app.courier import lane
+from app.models import UPLOADS
 from platforms import REGISTRY
 from tests.conftest import leave_out, note_left_out
 from tests.integration.spoken import PROVED, Listener
@@ -101,9 +102,9 @@ def amqp_url(rabbitmq_url: str) -> Iterator[str]:
     yield rabbitmq_url
     with closing(pika.BlockingConnection(pika.URLParameters(rabbitmq_url))) as connection:
         channel = connection.channel()
-        for platform in REGISTRY:
+        for name in (*REGISTRY, UPLOADS):
             for suffix in ("", ".DQ", ".XQ"):  # Dramatiq's queues for what is delayed, and for dead letters
-                channel.queue_delete(lane(platform) + suffix)
+                channel.queue_delete(lane(name) + suffix)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.engine import share
 from app.models import EPOCH
 from app.services.pacing import after_one, wait
 
@@ -39,3 +40,8 @@ def test_half_of_the_allowance_may_go_at_once() -> None:
 def test_an_idle_bucket_fills_again() -> None:
     full_at = after_one(EPOCH, START, per_hour=2)
     assert wait(full_at, START + timedelta(days=1)) == timedelta()
+
+
+def test_one_lane_never_takes_all_threads() -> None:
+    assert [share(64, lanes) for lanes in (1, 2, 3, 10)] == [64, 32, 25, 10]
+    assert share(1, 10) == 1

@@ -149,10 +149,11 @@ def _settings(folder: Path, port: int, database_url: str) -> Settings:
 def _secret(folder: Path) -> str:
     """The installation's key, made on the first start and readable by its owner only."""
     file = folder / "secret.key"
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(secrets.token_hex(32))
+    if not file.exists():
+        part = folder / "secret.key.part"
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_hex(32), encoding="utf-8")
+        part.replace(file)  # a first start that is interrupted leaves no half of a key
     return file.read_text(encoding="utf-8").strip()
 
 

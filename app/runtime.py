@@ -1,5 +1,6 @@
 """The parts of one running process: settings, HTTP client, seals, storage, courier. Made once, found by :func:`current`."""
 
+import logging
 import secrets
 import socket
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def started() -> bool:
 async def start(settings: Settings, courier: Courier, *, name: str | None = None) -> Runtime:
     """Connect everything; call once per process, on the event loop that will do the work."""
     global _current  # noqa: PLW0603
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the address of every request
     given = settings.setup_token
     _current = Runtime(
         settings=settings,

@@ -119,7 +119,7 @@ class Processing:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The network certainly does not have it: safe to send again with the same key."""
+    """The network does not have it. Whether it may still be storing it, the engine judges by the time since the fence."""
 
 
 Outcome = Published | Processing

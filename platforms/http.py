@@ -124,6 +124,14 @@ def _from_nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
 
 
+def is_local(host: str) -> bool:
+    """Whether ``host`` can only mean this machine or its network, where plain ``http`` shows a secret to nobody else."""
+    try:
+        return not is_public(str(ipaddress.ip_address(host)))
+    except ValueError:
+        return "." not in host or host.endswith(".localhost")
+
+
 def open_client(
     *, allow_private: bool = False, allow: Iterable[str] = (), read_timeout: float = READ_TIMEOUT
 ) -> httpx.AsyncClient:

@@ -78,9 +78,10 @@ async def connect(request: Asking, identity: Identity, platform: str) -> Respons
     return Redirect(address, status_code=303)
 
 
-@get("/accounts/callback")
+@get("/accounts/callback/{mark:str}")
 async def callback(
     identity: Identity,
+    mark: str,
     given_state: Annotated[str, Parameter(query="state")] = "",
     code: str = "",
     error: str = "",
@@ -89,7 +90,7 @@ async def callback(
     if error or not code:
         return await _list(identity, problems={"": "The network did not give its consent. You can try again at any time."})
     try:
-        await accounts.finish(identity.workspace, identity.user, state=given_state, code=code)
+        await accounts.finish(identity.workspace, identity.user, mark=mark, state=given_state, code=code)
     except Invalid as invalid:
         return await _list(identity, problems=invalid.problems)
     return Redirect("/accounts?done=connected", status_code=303)

@@ -130,6 +130,7 @@ def protect(settings: Settings) -> BeforeMessageSendHookHandler:
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         if https or scope["scheme"] == "https":
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             message["headers"] = [_secure(name, value) for name, value in message["headers"]]
 
     return hook

@@ -14,12 +14,13 @@ from pymongo.errors import DuplicateKeyError
 from app import runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import Account, AccountState, PendingConnection, Registration, User, Workspace, now
+from app.models import Account, AccountState, Delivery, PendingConnection, Registration, State, User, Workspace, now
 from app.queries import equal
 from app.sealing import SealBroken
+from app.services import deliveries
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
-from platforms.errors import Misconfigured, PlatformError
+from platforms.errors import Misconfigured, PlatformError, Remedy
 from platforms.sandbox.connect import connect_all
 
 CONSENT_TIME = timedelta(minutes=30)
@@ -72,9 +73,14 @@ async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str
 
 
 async def begin(workspace: Workspace, user: User, platform: str, answers: Mapping[str, str], *, redirect_uri: str) -> str:
-    """Start an OAuth connection; returns the consent page's address. Raises ``Invalid``, ``NotFound``."""
+    """Start an OAuth connection; returns the consent page's address. Raises ``Invalid``, ``NotFound``.
+
+    ``redirect_uri`` is completed by a mark of the server. Otherwise a server that lies about its consent page could send a person
+    to another one's, and get hold of the code meant for that.
+    """
     connector = _oauth(platform)
     try:
+        redirect_uri = f"{redirect_uri}/{_mark(platform, connector.server(answers))}"
         server, app = await _registration(platform, connector, answers, redirect_uri)
     except PlatformError as error:
         raise Invalid({"": error.message}) from error
@@ -93,9 +99,14 @@ async def begin(workspace: Workspace, user: User, platform: str, answers: Mappin
     return authorization.url
 
 
-async def finish(workspace: Workspace, user: User, *, state: str, code: str) -> Account:
-    """The person came back from the consent page. ``state`` is good once, for the user and workspace that began."""
+async def finish(workspace: Workspace, user: User, *, mark: str, state: str, code: str) -> Account:
+    """The person came back from the consent page of the server with ``mark``.
+
+    ``state`` is good once, for the user, workspace and server it began with. Raises ``Invalid``.
+    """
     pending = await _take_pending(workspace, user, state)
+    if not secrets.compare_digest(mark.encode(), _mark(pending.platform, pending.server).encode()):
+        raise Invalid({"": "Another server answered than the one that was asked. Please start again."})
     connector, parts = _oauth(pending.platform), runtime.current()
     registration = await _find_registration(pending.platform, pending.server, pending.redirect_uri)
     if registration is None:
@@ -204,11 +215,27 @@ async def _save(workspace: Workspace, platform: str, connected: Connected, *, sa
     }
     known = await _update(key, facts)
     if known is not None:
+        await _ask_again(known)
         return known
     try:
         return await Account(**key, **facts).insert()
     except DuplicateKeyError:
         return cast(Account, await _update(key, facts))
+
+
+async def _ask_again(account: Account) -> None:
+    """The network can be asked again what became of posts that only waited for the account."""
+    for delivery in await Delivery.find(equal(account_id=account.id, state=State.UNCONFIRMED)).to_list():
+        if delivery.undecidable and delivery.trouble and delivery.trouble.remedy == Remedy.RECONNECT:
+            await deliveries.move(
+                delivery.id,
+                State.UNCONFIRMED,
+                State.UNCONFIRMED,
+                where={"undecidable": True},
+                undecidable=False,
+                checks=0,
+                due_at=now(),
+            )
 
 
 async def _update(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account | None:
@@ -218,6 +245,11 @@ async def _update(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account |
         return_document=ReturnDocument.AFTER,
     )
     return Account.model_validate(found) if found else None
+
+
+def _mark(platform: str, server: str) -> str:
+    """A short name for a server, in the address people come back to."""
+    return _hash(f"{platform} {server}")[:16]
 
 
 def _hash(token: str) -> str:

@@ -77,7 +77,7 @@ class DeliveryCheckpoint:
         """
         await self.reach(ANSWERED)
         try:
-            self._keep(await self._save_answer(outcome))
+            self._keep(await self._save_answer(outcome) or await self._answer_after_all(outcome))
         except deliveries.ReceiptTaken:
             raise not_ours(self.delivery.platform) from None
 
@@ -99,6 +99,14 @@ class DeliveryCheckpoint:
                     lease_until=EPOCH,
                     saved=json.dumps({**self.saved, "remote_ref": remote_ref}),
                 )
+
+    async def _answer_after_all(self, outcome: Outcome) -> Delivery | None:
+        """The lease was lost, and others wonder what became of the post: nobody knows better than the network's own answer."""
+        if not isinstance(outcome, Published):
+            return None
+        receipt = Receipt(remote_id=outcome.remote_id, url=outcome.url)
+        where = {"revision": self.delivery.revision}
+        return await deliveries.settle_part(self.delivery, receipt, source=State.UNCONFIRMED, where=where)
 
     @asynccontextmanager
     async def step_limit(self) -> AsyncIterator[None]:

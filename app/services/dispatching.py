@@ -11,9 +11,12 @@ history. Every change is a compare-and-set, so any number of dispatchers may run
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
@@ -49,20 +52,39 @@ async def run_pass(at: datetime) -> None:
     """One pass as of the instant ``at``."""
     settings = runtime.current().settings
     grace = at - timedelta(seconds=settings.sweep_after)
-    await emit(await _due(State.SCHEDULED, at + settings.horizon_time))
-    await _emit_again(await _due(State.QUEUED, grace, queued_at={"$lt": grace}), grace)
-    await _take_over(await _expired(at))
+    await _answer(emit(await _due(State.SCHEDULED, at + settings.horizon_time)))
+    await _answer(_emit_again(await _due(State.QUEUED, grace, queued_at={"$lt": grace}), grace))
+    await _answer(_take_over(await _read({**equal(state=State.PUBLISHING), "lease_until": {"$lt": at}}, "lease_until")))
     for state in (State.UNCONFIRMED, State.PROCESSING):
-        await _check(await _due(state, at, undecidable=False, lease_until={"$lt": at}), at)
+        await _answer(_check(await _due(state, at, undecidable=False, lease_until={"$lt": at}), at))
+
+
+async def _answer(question: Awaitable[None]) -> None:
+    """One question that fails must not leave the others unanswered."""
+    try:
+        await question
+    except PyMongoError:
+        raise
+    except Exception:
+        log.exception("dispatcher could not finish one of its questions; the others go on")
 
 
 async def _due(state: State, until: datetime, **more: Any) -> list[Delivery]:
-    query = {**equal(state=state), "due_at": {"$lte": until}, **more}
-    return await Delivery.find(query).sort("due_at").limit(BATCH).to_list()
+    return await _read({**equal(state=state), "due_at": {"$lte": until}, **more}, "due_at")
 
 
-async def _expired(at: datetime) -> list[Delivery]:
-    return await Delivery.find({**equal(state=State.PUBLISHING), "lease_until": {"$lt": at}}).limit(BATCH).to_list()
+async def _read(query: dict[str, Any], order: str) -> list[Delivery]:
+    """The oldest that match. One that cannot be read, from another version perhaps, is named in the log and left alone."""
+    found = await Delivery.get_pymongo_collection().find(query).sort(order).limit(BATCH).to_list()
+    return [delivery for document in found if (delivery := _readable(document)) is not None]
+
+
+def _readable(document: dict[str, Any]) -> Delivery | None:
+    try:
+        return Delivery.model_validate(document)
+    except ValidationError as error:
+        log.error("delivery %s cannot be read: %s", document["_id"], error.errors(include_input=False, include_url=False))
+        return None
 
 
 async def emit(due: Iterable[Delivery]) -> None:

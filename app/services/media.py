@@ -70,7 +70,7 @@ async def _in_workshop(work: Callable[[*Ts], T], *args: *Ts) -> T:
 
 
 def _clean(data: bytes) -> tuple[bytes, str, int, int]:
-    """Re-encode without metadata, turned the right way up. Animated GIFs keep their bytes, which hold no camera data."""
+    """Re-encode without metadata, turned the right way up. GIFs keep their bytes, comments included: cameras make none."""
     try:
         with Image.open(io.BytesIO(data), formats=_READERS) as image:
             mime = _FORMATS.get(image.format or "")

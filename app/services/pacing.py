@@ -45,14 +45,18 @@ async def admit(account: Account) -> timedelta:
     if own or limit is None or account.sandbox:
         return own
     server = f"{account.platform} {account.server}"
-    return await _take(f"{server} {account.workspace_id}", max(1, limit // 2)) or await _take(server, limit)
+    shares = {server: limit, f"{server} {account.workspace_id}": max(1, limit // 2)}
+    full = [wait((await _bucket(name)).full_at, now()) for name in shares]
+    if any(full):
+        return max(full)  # nothing is taken from one bucket when the other is empty
+    return max([await _take(name, per_hour) for name, per_hour in shares.items()])
 
 
 async def _take(name: str, per_hour: int) -> timedelta:
     """Take a token from a shared bucket, or say how long there is none."""
     for _ in range(_TRIES):
         at = now()
-        bucket = await Bucket.get(name) or await _new(name)
+        bucket = await _bucket(name)
         if pause := wait(bucket.full_at, at):
             return pause
         taken = await Bucket.get_pymongo_collection().update_one(
@@ -64,7 +68,10 @@ async def _take(name: str, per_hour: int) -> timedelta:
     return _CROWDED
 
 
-async def _new(name: str) -> Bucket:
+async def _bucket(name: str) -> Bucket:
+    known = await Bucket.get(name)
+    if known is not None:
+        return known
     bucket = Bucket(id=name)
     try:
         return await bucket.insert()

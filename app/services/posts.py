@@ -4,18 +4,17 @@ Saving a post writes the post first and then its deliveries, each guarded by the
 submitted twice (the same ``new_id``), or again after a crash in between, completes the same post instead of making another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
-from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Part, Post, State, User, Workspace, now
+from app.models import EDITABLE, Account, Attachment, Delivery, Post, State, User, Workspace, now
 from app.queries import equal
-from app.services import composing, deliveries, dispatching
+from app.services import composing, deliveries, dispatching, outbox
 from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
 from app.services.views import DeliveryView, PostView, listed, view
 from app.zones import ZONES, local, parse
@@ -72,7 +71,7 @@ async def save_draft(
     planned_at = parse(draft.date, draft.time, draft.zone) if draft.date and draft.time else None
     known = await Post.get(post_id or new_id) if post_id or new_id else None
     if known is not None:
-        await _withdraw(await _get(workspace, known.id))
+        await outbox.withdraw(await _get(workspace, known.id))
     accounts = await composing.chosen(workspace, draft.account_ids)
     post, _ = await _write(workspace, user, draft, accounts, planned_at, is_draft=True, post_id=post_id, new_id=new_id)
     return post
@@ -91,8 +90,7 @@ async def _submit(workspace: Workspace, user: User, draft: Draft, at: datetime, 
     shown = await composing.check(workspace, draft)
     accounts = [one.account for one in shown]
     post, repeated = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
-    waiting = await _sync_deliveries(post, shown, change=not repeated)
-    dispatching.hurry(waiting)
+    await outbox.write(post, shown, change=not repeated)
     return post
 
 
@@ -126,7 +124,7 @@ async def _write(
     known = await _get(workspace, post.id)
     if post_id is None and _says_the_same(known, post):
         return known, True
-    changes = post.model_dump(exclude={"id", "workspace_id", "author_id", "created_at"})
+    changes = post.model_dump(exclude={"id", "order", "workspace_id", "author_id", "created_at"})
     await Post.get_pymongo_collection().update_one({"_id": known.id}, {"$set": changes})
     return await _get(workspace, known.id), False
 
@@ -145,101 +143,6 @@ async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachmen
     return [Attachment(media_id=one.file.id, alt=one.alt) for one in await composing.attached(workspace, draft.attachments)]
 
 
-# --- deliveries of a post ---------------------------------------------------------------------------------------------
-
-
-async def _sync_deliveries(post: Post, shown: Sequence[Preview], *, change: bool) -> list[Delivery]:
-    """Make the deliveries say what the post says; without ``change`` only those that are missing.
-
-    Raises ``TooLate`` if some were being sent; the others are changed.
-    """
-    existing = {delivery.account_id: delivery for delivery in await Delivery.find(equal(post_id=post.id)).to_list()}
-    waiting, late = [], 0
-    for one in shown:
-        known = existing.pop(one.account.id, None)
-        if known is not None and not change:
-            continue
-        fields = _fields(post, one, known)
-        delivery = await (_change(known, fields) if known else _create(post, one.account, fields))
-        waiting += [delivery] if delivery and delivery.state == State.SCHEDULED else []
-        late += delivery is None
-    for removed in existing.values():
-        late += not await _remove(removed)
-    if late:
-        dispatching.hurry(waiting)
-        raise TooLate
-    return waiting
-
-
-HEAVY = 8 * 1024 * 1024
-"""Bytes of attached files above which a delivery takes the lane of long uploads: seconds even on a slow line."""
-
-
-def _fields(post: Post, one: Preview, known: Delivery | None) -> dict[str, Any]:
-    variant = next(variant for variant in post.variants if variant.account_id == one.account.id)
-    delivery_id = known.id if known else Id()
-    revision = known.revision + 1 if known else 1
-    at = post.planned_at or now()
-    return {
-        "id": delivery_id,
-        "planned_at": at,
-        "due_at": at,
-        "content_at": at,
-        "language": post.language,
-        "options": variant.options,
-        "attachments": [attachment.model_dump() for attachment in post.attachments],
-        "revision": revision,
-        "parts": [Part(key=f"{delivery_id}-{revision}-0", text=one.text).model_dump()],
-        "platform": one.account.platform,
-        "heavy": sum(each.file.size for each in one.media) > HEAVY,
-    }
-
-
-async def _create(post: Post, account: Account, fields: Mapping[str, Any]) -> Delivery:
-    delivery = Delivery(workspace_id=post.workspace_id, post_id=post.id, account_id=account.id, state=State.SCHEDULED, **fields)
-    try:
-        return await delivery.insert()
-    except DuplicateKeyError:  # the same form, submitted twice at once
-        found = await Delivery.find_one(equal(post_id=post.id, account_id=account.id))
-        return found or delivery
-
-
-async def _change(known: Delivery, fields: Mapping[str, Any]) -> Delivery | None:
-    """``None`` if it is too late; a published delivery stays as it is, its record is the truth."""
-    if known.state == State.PUBLISHED:
-        return known
-    changes = {key: value for key, value in fields.items() if key not in {"id", "platform"}}
-    return await deliveries.move(known.id, tuple(EDITABLE), State.SCHEDULED, **changes, **_AFRESH)
-
-
-_AFRESH: dict[str, Any] = {"strikes": 0, "checks": 0, "saved": "{}", "fenced_at": EPOCH, "undecidable": False, "trouble": None}
-"""What an edit forgets of earlier tries. None of them was accepted, or the delivery could not be edited."""
-
-
-async def _remove(delivery: Delivery) -> bool:
-    """``False`` if it is too late; a published delivery stays."""
-    if delivery.state == State.PUBLISHED:
-        return True
-    query = {"_id": delivery.id, "state": {"$in": list(EDITABLE)}}
-    gone = await Delivery.get_pymongo_collection().delete_one(query)
-    return gone.deleted_count == 1
-
-
-async def _withdraw(post: Post) -> None:
-    """Take all deliveries back. Raises ``TooLate`` if one is on its way or published; the others are canceled then."""
-    found = await Delivery.find(equal(post_id=post.id)).to_list()
-    if not all([await _cancel(delivery) for delivery in found if delivery.state != State.PUBLISHED]) or any(
-        delivery.state == State.PUBLISHED for delivery in found
-    ):
-        raise TooLate("It was sent already, or is being sent right now. What could be stopped is canceled.")
-    for delivery in found:
-        await _remove(delivery)
-
-
-async def _cancel(delivery: Delivery) -> bool:
-    return await deliveries.move(delivery.id, tuple(EDITABLE), State.CANCELED) is not None
-
-
 # --- people's actions on a whole post ---------------------------------------------------------------------------------
 
 
@@ -247,7 +150,7 @@ async def reschedule(workspace: Workspace, post_id: Id, *, date: str, time: str,
     """Move everything that is not sent yet. Raises ``Invalid``, ``NotFound``, ``TooLate`` (nothing could be moved)."""
     post = await _get(workspace, post_id)
     at = _chosen_time(date, time, zone)
-    changes = {"planned_at": at, "due_at": at, "content_at": at, **_AFRESH}
+    changes = {"planned_at": at, "due_at": at, "content_at": at, **outbox.AFRESH}
     found = await Delivery.find(equal(post_id=post.id)).to_list()
     moved = [
         await deliveries.move(delivery.id, tuple(EDITABLE), State.SCHEDULED, **changes)
@@ -277,8 +180,9 @@ async def cancel(workspace: Workspace, post_id: Id) -> Post:
 async def delete(workspace: Workspace, post_id: Id) -> None:
     """Remove a post of which nothing was published. Raises ``NotFound``, ``TooLate``."""
     post = await _get(workspace, post_id)
-    await _withdraw(post)
+    await outbox.withdraw(post)
     await Post.get_pymongo_collection().delete_one({"_id": post.id})
+    await outbox.sweep(post)
 
 
 async def draft_of(workspace: Workspace, post_id: Id) -> Draft:

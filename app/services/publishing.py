@@ -173,7 +173,7 @@ def _in_flight(checkpoint: DeliveryCheckpoint) -> Iterator[None]:
 def hand_over() -> None:
     """The process is to stop: give back every attempt that has sent nothing. Those behind the fence are left to finish."""
     for task, checkpoint in _running.items():
-        if not checkpoint.fenced:
+        if checkpoint.delivery.state == State.PUBLISHING and not checkpoint.fenced:
             task.cancel()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import random
+from datetime import timedelta
 from typing import Any
 
 from app import runtime
@@ -20,6 +21,12 @@ from platforms.base import Absent, Processing, Published, SentAttempt
 from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed
 
 log = logging.getLogger(__name__)
+
+SETTLED = timedelta(seconds=60)
+"""How long after sending a network may still be storing a request that we gave up: well past every time-out in between.
+
+Before that, "not there" is no answer: the delivery could be edited or canceled, and appear all the same.
+"""
 
 OPEN = (State.UNCONFIRMED, State.PROCESSING)
 """The states whose truth lies with the network."""
@@ -117,6 +124,12 @@ async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None
 
 async def _absent(delivery: Delivery, attempt: Attempt) -> None:
     """Certainly not there: send again after the usual pause, or give up when enough was tried."""
+    if (unsettled := delivery.fenced_at + SETTLED - now()) > timedelta():
+        early = Unavailable(
+            delivery.platform, "too_early", "It is not there yet; the network may still be storing it.", retry_after=unsettled
+        )
+        await _not_told(delivery, attempt, early)
+        return
     error = Unavailable(delivery.platform, "absent", "The network does not have it; it was not sent.")
     strikes = max(0, delivery.strikes - 1)  # the ambiguous outcome has been counted already
     wait = backoff.delay(error, strikes=strikes, jitter=random.random())  # noqa: S311

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.errors import ConnectionFailure
 
 from app import runtime
 from app.ids import Id
@@ -16,8 +17,11 @@ from platforms import REGISTRY
 from platforms.base import Session
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 
-REFRESH_TIME = timedelta(seconds=30)
-"""Lease on the tokens during a refresh; longer than the HTTP time-out."""
+REFRESH_TIME = timedelta(seconds=60)
+"""Lease on the tokens during a refresh; longer than the step limit."""
+
+STORE_PATIENCE = 60.0
+"""Seconds to go on trying to save new tokens."""
 
 
 def open_session(account: Account) -> Session:
@@ -86,21 +90,40 @@ async def _refresh(account: Account) -> Account:
     """Ask the network; whatever happens, give the lease back."""
     changes: dict[str, Any] = {}
     try:
-        tokens = await REGISTRY[account.platform].refresh(open_session(account))
+        async with asyncio.timeout(runtime.current().settings.step_limit):
+            tokens = await REGISTRY[account.platform].refresh(open_session(account))
         changes = {"sealed": runtime.current().sealer.seal(tokens)}
+    except TimeoutError as error:
+        raise Unavailable(account.platform, "no_answer", "The server did not answer in time.") from error
     except ReconnectNeeded:
         changes = {"state": AccountState.RECONNECT_NEEDED}
         raise
     finally:
-        found = await Account.get_pymongo_collection().find_one_and_update(
-            {"_id": account.id, "session_version": account.session_version},
-            {"$set": {"refreshing_until": EPOCH, **changes}, "$inc": {"session_version": 1 if changes else 0}},
-            return_document=ReturnDocument.AFTER,
-        )
-    if found is None:
+        fresh = await _store(account, changes)
+    if fresh is None:
         raise Unavailable(account.platform, "changed", "The account was connected again at the same moment.")
-    fresh: Account = Account.model_validate(found)
     return fresh
+
+
+async def _store(account: Account, changes: dict[str, Any]) -> Account | None:
+    """Save new tokens, however long the database takes: the old ones are used up. ``None`` if the account changed meanwhile."""
+    version = account.session_version + (1 if changes else 0)
+    deadline = asyncio.get_running_loop().time() + STORE_PATIENCE
+    while True:
+        try:
+            await Account.get_pymongo_collection().update_one(
+                {"_id": account.id, "session_version": account.session_version},
+                {"$set": {"refreshing_until": EPOCH, "session_version": version, **changes}},
+            )
+            stored = await Account.get(account.id)
+        except ConnectionFailure:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+        else:  # after a broken connection only the content tells whose write was applied
+            written = (version, changes.get("sealed", account.sealed))
+            mine = stored is not None and (stored.session_version, stored.sealed) == written
+            return stored if mine else None
 
 
 async def mark_reconnect(account: Account) -> None:

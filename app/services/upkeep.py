@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pymongo import ReturnDocument
 
+from app import runtime
 from app.models import Account, AccountState, now
 from app.services import sessions
 from platforms import REGISTRY
@@ -43,11 +44,12 @@ async def look_after_one(at: datetime) -> bool:
     account = Account.model_validate(found)
     try:
         await _renew(account)
-    except PlatformError as error:
-        log.info("account %s: limits not renewed today: %s", account.id, error.code)
+    except (PlatformError, TimeoutError) as error:
+        log.info("account %s: limits not renewed today: %s", account.id, error)
     return True
 
 
 async def _renew(account: Account) -> None:
-    limits = await REGISTRY[account.platform].limits(sessions.open_session(account))
+    async with asyncio.timeout(runtime.current().settings.step_limit):
+        limits = await REGISTRY[account.platform].limits(sessions.open_session(account))
     await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"limits": limits}})

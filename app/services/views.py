@@ -91,10 +91,9 @@ async def listed(workspace: Workspace, *, status: str | None = None, before: Id 
     if status in _FILTERS:
         posts = await _posts_in(workspace, _FILTERS[status], before, limit)
     else:
-        # drafts are few and found by the index; of all posts the embedded engine reads the newest, but only for this form
-        mine = equal(workspace_id=workspace.id, draft=True) if status == "drafts" else {"workspace_id": workspace.id}
-        query = {**mine, **({"_id": {"$lt": before}} if before else {})}
-        posts = await Post.find(query).sort("-_id").limit(limit).to_list()
+        mine = equal(workspace_id=workspace.id, **({"draft": True} if status == "drafts" else {}))
+        query = {**mine, **({"order": {"$lt": before}} if before else {})}
+        posts = await Post.find(query).sort("-order").limit(limit).to_list()
     found = await Delivery.find({"post_id": {"$in": [post.id for post in posts]}}).to_list() if posts else []
     return await _views(posts, found, [])
 

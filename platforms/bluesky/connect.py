@@ -12,6 +12,7 @@ from platforms.bluesky import lexicon
 from platforms.bluesky.errors import ODD_REPLY, PLATFORM
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import PlatformError, ReconnectNeeded, Rejected, Unavailable
+from platforms.http import is_local
 
 DEFAULT_SERVER = "https://bsky.social"
 _APP_PASSWORD = "Settings → Privacy and security → App passwords"  # noqa: S105
@@ -111,6 +112,8 @@ def _base_url(address: str) -> str:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or "%" in url.host:
         raise Rejected(PLATFORM, "no_server", _NO_SERVER)
+    if url.scheme == "http" and not is_local(url.host):
+        raise Rejected(PLATFORM, "not_encrypted", "Use https:// for this server, so that nobody can read the password.")
     return f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Absent, Content, Published, SentAttempt, Session
-from platforms.errors import Unavailable, UnexpectedReply
+from platforms.errors import UnexpectedReply
 from platforms.mastodon.api import fetch, odd_reply, read
 from platforms.mastodon.connect import CLIENT_NAME
 from platforms.mastodon.errors import NAME, refused
@@ -25,8 +25,6 @@ PAGE = 40
 """Statuses per request, the most the API gives (Mastodon documentation, methods/accounts#statuses)."""
 PAGES = 10
 """An account with more than 400 newer statuses is left to a person."""
-SETTLED = timedelta(seconds=60)
-"""How long after sending a server may still be storing the status; well past the read time-out of :mod:`platforms.http`."""
 SLACK = timedelta(seconds=5)
 """Between the clocks of our own workers, and for the whole seconds of a ``Date`` header."""
 MAX_SKEW = timedelta(minutes=2)
@@ -59,9 +57,6 @@ async def find(session: Session, attempt: SentAttempt, *, now: datetime) -> Publ
             return found
     if not listing.complete:
         raise UnexpectedReply(NAME, "too_many_statuses", "The account posted too much since. Please look for the post.")
-    if now < attempt.sent_at + SETTLED:
-        wait = attempt.sent_at + SETTLED - now
-        raise Unavailable(NAME, "too_early", "The server may still be storing the post.", retry_after=wait)
     return Absent()
 
 

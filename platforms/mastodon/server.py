@@ -1,13 +1,12 @@
 """Which server a person means: a name, an address or a full handle, brought to one form."""
 
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from platforms.errors import ContentRejected
-from platforms.http import is_public
+from platforms.http import is_local
 from platforms.mastodon.errors import NAME
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -44,14 +43,7 @@ def _origin(parts: SplitResult) -> str:
     host = httpx.URL(f"https://{parts.hostname}").raw_host.decode()
     if not HOST.fullmatch(host):
         raise ValueError("no host name")
-    if parts.scheme == "http" and not _is_local(host):
+    if parts.scheme == "http" and not is_local(host):
         raise ContentRejected(NAME, "not_encrypted", "Use https:// for this server, so that nobody can read our access.")
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return not is_public(str(ipaddress.ip_address(host)))
-    except ValueError:
-        return "." not in host or host.endswith(".localhost")

@@ -28,8 +28,9 @@ async def consented(world: World, *, workspace: Workspace | None = None, user: U
     page = httpx.URL(url)
     async with httpx.AsyncClient(verify=False, trust_env=False) as browser:
         allowed = await browser.post(page.copy_with(query=None), data={**page.params, "username": "ringer"})
-    query = parse_qs(urlsplit(allowed.headers["location"]).query)
-    return {name: query[name][0] for name in ("state", "code")}
+    back = urlsplit(allowed.headers["location"])
+    query = parse_qs(back.query)
+    return {"mark": back.path.rpartition("/")[2], **{name: query[name][0] for name in ("state", "code")}}
 
 
 async def current(account: Account) -> Account:
@@ -154,9 +155,17 @@ async def test_a_state_is_good_only_for_who_began(world: World) -> None:
     assert len(await Account.find({}).to_list()) == 2
 
 
+async def test_a_code_from_another_server_than_the_one_asked_is_refused(world: World) -> None:
+    """A server that lies about its consent page sends people to another one's; they come back to that one's address."""
+    back = await consented(world)
+    with pytest.raises(Invalid, match="Another server"):
+        await accounts.finish(world.workspace, world.alice, **{**back, "mark": "0123456789abcdef"})
+    assert len(await Account.find({}).to_list()) == 2
+
+
 async def test_a_state_nobody_began_with_is_refused(world: World) -> None:
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, state="made-up", code="made-up")
+        await accounts.finish(world.workspace, world.alice, mark="made-up", state="made-up", code="made-up")
 
 
 async def test_a_state_grows_old(world: World) -> None:
@@ -170,7 +179,7 @@ async def test_a_state_grows_old(world: World) -> None:
 async def test_a_code_that_the_network_refuses_connects_nothing(world: World) -> None:
     back = await consented(world)
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, state=back["state"], code="another")
+        await accounts.finish(world.workspace, world.alice, mark=back["mark"], state=back["state"], code="another")
     assert len(await Account.find({}).to_list()) == 2
 
 

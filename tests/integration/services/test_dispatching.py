@@ -269,3 +269,13 @@ async def test_what_is_published_is_never_missed(world: World) -> None:
     await world.pass_time(timedelta(days=2))
     await publishing.publish(delivery.id)
     assert (await fresh(delivery)).model_dump(include={"state", "move_id"}) == before.model_dump(include={"state", "move_id"})
+
+
+async def test_a_delivery_that_cannot_be_read_holds_up_nobody(world: World) -> None:
+    broken, fine = [await world.queued("bluesky", text=text) for text in ("broken", "fine")]
+    for one in (broken, fine):
+        await put(one, state=State.SCHEDULED)
+    await put(broken, parts="from another version")
+    world.outbox.messages.clear()
+    await dispatching.run_pass(now())
+    assert [message.delivery_id for message in world.outbox.messages] == [fine.id]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.models import EPOCH, UPLOADS, Account, LatePolicy, MediaFile, State, now
-from app.services import deliveries, pacing, posts
+from app.services import deliveries, outbox, pacing, posts
 from platforms import REGISTRY
 from tests.integration.services.world import World, fresh, of_post, put
 
@@ -14,7 +14,7 @@ async def test_large_files_take_a_lane_of_their_own(world: World) -> None:
     picture = await world.picture()
     file = await MediaFile.get(picture.media_id)
     assert file is not None
-    await put(file, size=posts.HEAVY + 1)
+    await put(file, size=outbox.HEAVY + 1)
     await world.publish_now("bluesky", attachments=(picture,))
     await world.publish_now("bluesky", text="light")
     assert [message.platform for message in world.outbox.messages] == [UPLOADS, "bluesky"]

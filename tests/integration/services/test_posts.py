@@ -509,3 +509,27 @@ async def test_a_deleted_file_is_left_out_of_what_is_sent(world: World) -> None:
     await put(delivery, due_at=now(), planned_at=now())
     await world.dispatch()
     assert [one["media"] for one in await world.judge.posts()] == [0]
+
+
+async def test_of_two_who_edit_at_once_each_gets_a_key_of_their_own_and_one_wins(world: World) -> None:
+    later = {"date": "2030-01-01", "time": "10:00"}
+    post = await posts.schedule(world.workspace, world.alice, world.draft("bluesky", text="first", **later))
+    edits = [world.draft("bluesky", text=text, **later) for text in ("Alice's", "Bob's")]
+    await asyncio.gather(*(posts.schedule(world.workspace, world.alice, edit, post_id=post.id) for edit in edits))
+    [delivery] = await of_post(post)
+    assert delivery.revision == 3
+    assert delivery.parts[0].key.endswith("-3-0")
+
+
+async def test_deleting_and_editing_at_once_leaves_no_delivery_without_its_post(world: World) -> None:
+    later = {"date": "2030-01-01", "time": "10:00"}
+    for _ in range(10):
+        post = await posts.schedule(world.workspace, world.alice, world.draft("bluesky", **later))
+        edit = world.draft("bluesky", "mastodon", text="edited", **later)
+        await asyncio.gather(
+            posts.schedule(world.workspace, world.alice, edit, post_id=post.id),
+            posts.delete(world.workspace, post.id),
+            return_exceptions=True,
+        )
+        if await Post.get(post.id) is None:
+            assert await of_post(post) == []

@@ -356,6 +356,17 @@ async def test_a_worker_that_freezes_behind_the_fence_makes_no_second_post(world
     assert len(await world.texts()) == 1
 
 
+async def test_an_answer_that_comes_after_the_lease_was_lost_still_tells_what_became_of_the_post(world: World) -> None:
+    delivery = await world.queued("bluesky")
+    frozen = await hold(world, delivery, ANSWERED)
+    await world.pass_time(settings().lease_time + timedelta(seconds=2))
+    await dispatching.run_pass(now())
+    assert (await fresh(delivery)).state == State.UNCONFIRMED
+    await release(frozen)
+    assert (await fresh(delivery)).state == State.PUBLISHED
+    assert len(await world.texts()) == 1
+
+
 async def test_a_process_that_dies_after_the_receipt_is_saved_repeats_nothing(world: World, platform: str) -> None:
     delivery = await world.queued(platform)
     dying = await hold(world, delivery, SAVED)

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import Invalid, TooLate
 from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, now
-from app.services import backoff, deliveries, dispatching, reconciling, views
+from app.services import accounts, backoff, deliveries, dispatching, posts, reconciling, views
 from platforms.errors import RateLimited, TimedOut, TokenRevoked, Unavailable, UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, put, until
@@ -52,6 +52,7 @@ async def test_what_is_found_is_published(world: World, belfry: Belfry) -> None:
 
 async def test_what_is_absent_is_sent_again_after_the_usual_pause(world: World, belfry: Belfry) -> None:
     delivery = await unconfirmed(world, belfry, sent=False)
+    await world.pass_time(reconciling.SETTLED)
     await reconciling.reconcile(delivery.id)
     absent = await fresh(delivery)
     assert (absent.state, absent.strikes, absent.fenced_at) == (State.SCHEDULED, 1, EPOCH)
@@ -62,11 +63,23 @@ async def test_what_is_absent_is_sent_again_after_the_usual_pause(world: World, 
     assert len(belfry.posts) == 1
 
 
+async def test_what_is_absent_too_early_may_still_appear_and_nobody_may_edit_it_meanwhile(world: World, belfry: Belfry) -> None:
+    """The request we gave up may still be running: an edit would send other words under another key."""
+    delivery = await unconfirmed(world, belfry, sent=False)
+    await reconciling.reconcile(delivery.id)
+    waiting = await fresh(delivery)
+    assert (waiting.state, waiting.undecidable) == (State.UNCONFIRMED, False)
+    assert waiting.due_at <= waiting.fenced_at + reconciling.SETTLED + timedelta(seconds=1)
+    with pytest.raises(TooLate):
+        await posts.cancel(world.workspace, delivery.post_id)
+
+
 async def test_ambiguity_after_ambiguity_ends_as_a_dead_letter(world: World, belfry: Belfry) -> None:
     delivery = await world.queued(NAME)
     belfry.publishing += [NOT_SENT] * (len(backoff.STEPS) + 1)
     for _ in range(len(backoff.STEPS) + 1):
         await world.dispatch()
+        await world.pass_time(reconciling.SETTLED)
         await reconciling.reconcile(delivery.id)
         await world.pass_time(timedelta(hours=8))
     ended = await fresh(delivery)
@@ -282,3 +295,14 @@ async def test_a_look_that_was_ordered_and_never_made_is_ordered_again(world: Wo
     await world.pass_time(dispatching.CHECK_AGAIN + timedelta(seconds=1))
     await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+async def test_connecting_the_account_again_asks_again_what_only_waited_for_it(world: World) -> None:
+    delivery = await world.queued("bluesky")
+    revoked = TokenRevoked("bluesky", "revoked", "Access was withdrawn.")
+    trouble = backoff.trouble(revoked, now()).model_dump()
+    await put(delivery, state=State.UNCONFIRMED, fenced_at=now(), undecidable=True, trouble=trouble)
+    await accounts.connect_sandbox(world.workspace)
+    asked = await fresh(delivery)
+    assert (asked.undecidable, asked.checks) == (False, 0)
+    assert asked.due_at <= now()

@@ -43,13 +43,6 @@ async def test_an_account_without_any_status_is_absent_too(scene: Scene) -> None
     assert await scene.reconcile(post(), sent_at=NOW) == Absent()
 
 
-async def test_before_that_it_is_asked_again_when_the_time_is_up(scene: Scene) -> None:
-    scene.clock.advance(20)
-    with pytest.raises(Unavailable) as caught:
-        await scene.reconcile(post(), sent_at=NOW)
-    assert caught.value.retry_after == timedelta(seconds=40)
-
-
 async def test_a_found_post_does_not_have_to_wait(scene: Scene) -> None:
     status = scene.server.publish("Ding dong")
     assert (await scene.reconcile(post(), sent_at=NOW)).remote_id == status["id"]

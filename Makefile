@@ -22,8 +22,8 @@ help:  ## List these commands
 run: $(VENV)/run.stamp  ## Start everything here: web, workers, database, broker and sandbox networks
 	@$(BIN)/carillon run
 
-test: servers lint  ## Check everything: lint, then unit, contract, integration and browser tests
-	@$(BIN)/pytest tests/unit tests/contract tests/integration tests/e2e
+test: $(VENV)/test.stamp servers lint  ## Check everything: lint, unit, contract, integration, chaos and browser tests
+	@$(BIN)/pytest --durations=25 tests/unit tests/contract tests/integration tests/chaos tests/e2e
 
 fast: $(VENV)/test.stamp  ## Run the tests that need no servers (under half a minute)
 	@$(BIN)/pytest tests/unit tests/contract

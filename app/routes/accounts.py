@@ -3,14 +3,14 @@
 from typing import Annotated, Any
 
 from litestar import Router, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Response
 
 from app import runtime
 from app.errors import Invalid, NotFound
-from app.models import Account, Workspace
+from app.models import Account
 from app.routes import forms
-from app.routes.security import Asking
+from app.routes.security import Asking, Here, Me
 from app.routes.templating import page
 from app.services import accounts
 from app.services.users import Identity
@@ -41,13 +41,13 @@ async def _list(identity: Identity, *, done: str | None = None, problems: dict[s
 
 
 @get("/accounts")
-async def index(identity: Identity, done: str = "") -> Response[Any]:
+async def index(identity: Me, done: FromQuery[str] = "") -> Response[Any]:
     """All accounts, and how to connect more."""
     return await _list(identity, done=_DONE.get(done))
 
 
 @post("/accounts/sandbox")
-async def connect_sandbox(identity: Identity) -> Response[Any]:
+async def connect_sandbox(identity: Me) -> Response[Any]:
     """One click: an account on every sandbox network."""
     try:
         await accounts.connect_sandbox(identity.workspace)
@@ -57,7 +57,7 @@ async def connect_sandbox(identity: Identity) -> Response[Any]:
 
 
 @get("/accounts/connect/{platform:str}")
-async def form(identity: Identity, platform: str, account: str = "") -> Response[Any]:
+async def form(identity: Me, platform: FromPath[str], account: FromQuery[str] = "") -> Response[Any]:
     """The connect form, drawn from the adapter's fields; to reconnect, with what is known about ``account``."""
     adapter = _adapter(platform)
     known = await accounts.get(identity.workspace, forms.to_id(account)) if account else None
@@ -65,7 +65,7 @@ async def form(identity: Identity, platform: str, account: str = "") -> Response
 
 
 @post("/accounts/connect/{platform:str}")
-async def connect(request: Asking, identity: Identity, platform: str) -> Response[Any]:
+async def connect(request: Asking, identity: Me, platform: FromPath[str]) -> Response[Any]:
     """Connect at once with a password, or leave for the network's consent page."""
     adapter, answers = _adapter(platform), await forms.read(request)
     try:
@@ -80,11 +80,11 @@ async def connect(request: Asking, identity: Identity, platform: str) -> Respons
 
 @get("/accounts/callback/{mark:str}")
 async def callback(
-    identity: Identity,
-    mark: str,
-    given_state: Annotated[str, Parameter(query="state")] = "",
-    code: str = "",
-    error: str = "",
+    identity: Me,
+    mark: FromPath[str],
+    given_state: Annotated[str, QueryParameter(name="state")] = "",
+    code: FromQuery[str] = "",
+    error: FromQuery[str] = "",
 ) -> Response[Any]:
     """The person is back from the consent page."""
     if error or not code:
@@ -97,7 +97,7 @@ async def callback(
 
 
 @post("/accounts/{account_id:str}/disconnect")
-async def disconnect(workspace: Workspace, account_id: str) -> Response[Any]:
+async def disconnect(workspace: Here, account_id: FromPath[str]) -> Response[Any]:
     """Forget the account's tokens."""
     await accounts.disconnect(workspace, forms.to_id(account_id))
     return Redirect("/accounts?done=disconnected", status_code=303)

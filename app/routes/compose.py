@@ -7,13 +7,14 @@ from typing import Any
 
 from litestar import Router, get, post
 from litestar.datastructures import FormMultiDict
+from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
 from app.errors import Invalid, TooLate
 from app.ids import Id
 from app.models import Post, now
 from app.routes import forms
-from app.routes.security import Asking
+from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services import accounts, posts
 from app.services.media import MAX_UPLOAD_BYTES
@@ -43,7 +44,7 @@ class Sheet:
 
 
 @get("/compose")
-async def new(identity: Identity) -> Response[Any]:
+async def new(identity: Me) -> Response[Any]:
     """An empty composer."""
     connected = await accounts.listed(identity.workspace)
     chosen = tuple(account.id for account in connected if account.id) if len(connected) == 1 else ()
@@ -52,14 +53,14 @@ async def new(identity: Identity) -> Response[Any]:
 
 
 @post("/compose", request_max_body_size=_UPLOADS_BYTES)
-async def create(request: Asking, identity: Identity) -> Response[Any]:
+async def create(request: Asking, identity: Me) -> Response[Any]:
     """Whatever the pressed button says, with a new post."""
     form = await request.form()
     return await _submit(Sheet(identity, None, _nonce(form)), form)
 
 
 @get("/posts/{post_id:str}/edit")
-async def edit(identity: Identity, post_id: str) -> Response[Any]:
+async def edit(identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """The composer with an existing post."""
     sheet = Sheet(identity, forms.to_id(post_id), Id())
     draft = await posts.draft_of(identity.workspace, forms.to_id(post_id))
@@ -67,14 +68,14 @@ async def edit(identity: Identity, post_id: str) -> Response[Any]:
 
 
 @post("/posts/{post_id:str}/edit", request_max_body_size=_UPLOADS_BYTES)
-async def update(request: Asking, identity: Identity, post_id: str) -> Response[Any]:
+async def update(request: Asking, identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """Whatever the pressed button says, with an existing post."""
     form = await request.form()
     return await _submit(Sheet(identity, forms.to_id(post_id), _nonce(form)), form)
 
 
 @post("/compose/preview", status_code=200)
-async def preview(request: Asking, identity: Identity) -> Response[Any]:
+async def preview(request: Asking, identity: Me) -> Response[Any]:
     """Only the preview column, for htmx while the person types."""
     previews = await posts.previews(identity.workspace, forms.draft(await request.form()))
     return page("compose.html", block="preview", previews=previews)

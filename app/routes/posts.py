@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import Router, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response
 
 from app.errors import Invalid, TooLate
 from app.models import FINAL, now
 from app.routes import forms
-from app.routes.security import Asking
+from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services import accounts, deliveries, posts
 from app.services.posts import Draft, PostView
@@ -25,13 +26,15 @@ _SOON = timedelta(minutes=2)
 
 
 @get("/")
-async def start(identity: Identity) -> Response[Any]:
+async def start(identity: Me) -> Response[Any]:
     """The posts; before the first account, the page that connects one."""
     return Redirect("/posts" if await accounts.listed(identity.workspace) else "/accounts", status_code=303)
 
 
 @get("/posts")
-async def index(identity: Identity, done: str = "", status: str = "", before: str = "") -> Response[Any]:
+async def index(
+    identity: Me, done: FromQuery[str] = "", status: FromQuery[str] = "", before: FromQuery[str] = ""
+) -> Response[Any]:
     """The newest posts first, twenty to a page."""
     current = status if status in dict(_FILTERS) else ""
     found = await posts.listed(
@@ -68,13 +71,13 @@ def _done(what: str) -> str | None:
 
 
 @get("/posts/{post_id:str}")
-async def show(identity: Identity, post_id: str) -> Response[Any]:
+async def show(identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """One post, and what became of it on every account."""
     return await _show(identity, post_id)
 
 
 @get("/posts/{post_id:str}/status")
-async def status(identity: Identity, post_id: str, seen: str = "") -> Response[Any]:
+async def status(identity: Me, post_id: FromPath[str], seen: FromQuery[str] = "") -> Response[Any]:
     """The status block for htmx. 204 while nothing is new: the page then keeps what is unfolded or half typed."""
     view = await posts.view(identity.workspace, forms.to_id(post_id))
     if _fingerprint(view) == seen:
@@ -83,13 +86,13 @@ async def status(identity: Identity, post_id: str, seen: str = "") -> Response[A
 
 
 @post("/posts/{post_id:str}/cancel")
-async def cancel(identity: Identity, post_id: str) -> Response[Any]:
+async def cancel(identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """Stop what has not been sent."""
     return await _act(identity, post_id, posts.cancel(identity.workspace, forms.to_id(post_id)))
 
 
 @post("/posts/{post_id:str}/reschedule")
-async def reschedule(request: Asking, identity: Identity, post_id: str) -> Response[Any]:
+async def reschedule(request: Asking, identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """Another time for what has not been sent."""
     given = await forms.read(request)
     plan = Draft(date=given.get("date", ""), time=given.get("time", ""), zone=given.get("zone", ""))
@@ -98,40 +101,40 @@ async def reschedule(request: Asking, identity: Identity, post_id: str) -> Respo
 
 
 @post("/posts/{post_id:str}/delete")
-async def delete(identity: Identity, post_id: str) -> Response[Any]:
+async def delete(identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """Remove a post that is nowhere."""
     act = posts.delete(identity.workspace, forms.to_id(post_id))
     return await _act(identity, post_id, act, then="/posts?done=deleted")
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/send-again")
-async def send_again(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+async def send_again(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """Once more, now."""
     return await _act(identity, post_id, deliveries.send_again(identity.workspace, forms.to_id(delivery_id)))
 
 
 @post("/posts/send-again/{platform:str}")
-async def send_all_again(identity: Identity, platform: str) -> Response[Any]:
+async def send_all_again(identity: Me, platform: FromPath[str]) -> Response[Any]:
     """Every dead letter of one platform, once more, now."""
     number = await deliveries.send_all_again(identity.workspace, platform)
     return Redirect(f"/posts?status=needs-you&done=sent-again-{number}", status_code=303)
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/drop")
-async def drop(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+async def drop(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """It was missed, and is not wanted any more."""
     return await _act(identity, post_id, deliveries.drop(identity.workspace, forms.to_id(delivery_id)))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/confirm")
-async def confirm(request: Asking, identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+async def confirm(request: Asking, identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """The person found it on the network."""
     url = (await forms.read(request)).get("url", "")
     return await _act(identity, post_id, deliveries.confirm(identity.workspace, forms.to_id(delivery_id), url=url))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/deny")
-async def deny(identity: Identity, post_id: str, delivery_id: str) -> Response[Any]:
+async def deny(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """The person looked, and it is not there."""
     return await _act(identity, post_id, deliveries.deny(identity.workspace, forms.to_id(delivery_id)))
 

@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.config.csrf import CSRFConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders
+from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
@@ -21,6 +22,11 @@ from app.settings import Settings
 
 Asking = Request[Identity | None, str, Any]
 """A request with ``user``: the signed-in person, if there is one; ``auth`` is the cookie's token."""
+
+Me = NamedDependency[Identity]
+"""The signed-in person, as handlers ask for it."""
+Here = NamedDependency[Workspace]
+"""The person's workspace, as handlers ask for it."""
 
 COOKIE = "carillon_session"
 
@@ -50,7 +56,7 @@ def provide_identity(request: Request[Any, Any, Any]) -> Identity:
     return request.user
 
 
-def provide_workspace(identity: Identity) -> Workspace:
+def provide_workspace(identity: NamedDependency[Identity]) -> Workspace:
     """The workspace that everything a handler does belongs to."""
     return identity.workspace
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Router, get, post
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect, Response
 
 from app import runtime
@@ -29,7 +29,7 @@ def _show(answers: dict[str, str], problems: dict[str, str], status: int = 200) 
 
 
 @get("/sign-in")
-async def form(request: Asking, back: Annotated[str, Parameter(query="next")] = "/") -> Response[Any]:
+async def form(request: Asking, back: Annotated[str, QueryParameter(name="next")] = "/") -> Response[Any]:
     """The sign-in page; before there is an owner, the set-up page."""
     if not await users.any_exists():
         return Redirect("/setup", status_code=303)

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Router, get, post
 from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.params import FromQuery
 from litestar.response import Redirect, Response
 
 from app import runtime
@@ -28,7 +29,7 @@ def _show(request: Asking, answers: dict[str, str], problems: dict[str, str], st
 
 
 @get("/setup")
-async def form(request: Asking, token: str = "") -> Response[Any]:
+async def form(request: Asking, token: FromQuery[str] = "") -> Response[Any]:
     """Ask for the owner; once there is one, this page is gone."""
     if await users.any_exists():
         return Redirect("/sign-in", status_code=303)

@@ -3,12 +3,13 @@
 from typing import Any
 
 from litestar import Router, get, post
+from litestar.params import FromQuery
 from litestar.response import Redirect, Response
 
 from app.errors import Invalid, NotFound
 from app.models import Role
 from app.routes import forms
-from app.routes.security import Asking
+from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services import workspaces
 from app.services.users import Identity
@@ -17,14 +18,14 @@ _FIELDS = ("name", "zone", "late_policy", "late_after")
 
 
 @get("/workspace")
-async def form(identity: Identity, done: str = "") -> Response[Any]:
+async def form(identity: Me, done: FromQuery[str] = "") -> Response[Any]:
     """The settings as they are."""
     answers = {name: str(getattr(identity.workspace, name)) for name in _FIELDS}
     return _show(identity, answers, {}, done=done == "saved")
 
 
 @post("/workspace")
-async def change(request: Asking, identity: Identity) -> Response[Any]:
+async def change(request: Asking, identity: Me) -> Response[Any]:
     """Save them; members may look only."""
     if identity.role != Role.OWNER:
         raise NotFound

@@ -40,7 +40,7 @@ class _FromFiles(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """One process's configuration. Times are in seconds; they must nest (see ``times_nest``)."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
     secret_key: SecretStr = Field(
         description="Seals tokens and signs links; 32 random bytes as hex or longer. Changing it disconnects every account."
@@ -107,6 +107,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 "CARILLON_HTTP_TIMEOUT must be shorter than CARILLON_STEP_LIMIT, and that shorter than CARILLON_LEASE"
             )
+        return self
+
+    @model_validator(mode="after")
+    def bucket_has_its_secret(self) -> Self:
+        """Half a pair of keys is a forgotten line; without both, the machine's own role is used."""
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("set both CARILLON_S3_ACCESS_KEY and CARILLON_S3_SECRET_KEY, or neither")
         return self
 
     @model_validator(mode="after")

@@ -59,7 +59,6 @@ def test_only_pages_are_published_and_only_to_this_machine() -> None:
 def test_the_sandbox_starts_only_when_asked_for_and_holds_no_secret() -> None:
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["sandbox"]
     assert not SERVICES["sandbox"]["environment"]
-    assert not SERVICES["sandbox"]["env_file"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -102,8 +101,7 @@ def test_a_stopped_worker_may_finish_the_step_it_is_in() -> None:
 def test_no_secret_is_written_down() -> None:
     lines = [line for line in (ROOT / "docker-compose.yml").read_text(encoding="utf-8").splitlines() if "SECRET" in line]
     values = [line.split(": ", 1)[1] for line in lines if not line.lstrip().startswith("#")]
-    assert len(values) == 2
-    assert all(value.startswith("${CARILLON_S3_SECRET_KEY") for value in values)
+    assert sorted(set(values)) == ["${CARILLON_S3_SECRET_KEY-}", "${CARILLON_SECRET_KEY-}"]
 
 
 def test_the_image_is_built_from_what_the_ignore_file_lets_through() -> None:

@@ -81,8 +81,20 @@ def test_a_variable_wins_over_its_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert Settings().secret_key.get_secret_value() == KEY
 
 
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARILLON_PUBLIC_URL", "")
+    assert Settings().public_url is None
+
+
+def test_half_a_pair_of_bucket_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARILLON_S3_ACCESS_KEY", "key-id")
+    with pytest.raises(ValidationError, match="or neither"):
+        Settings()
+
+
 def test_only_the_last_line_break_of_a_file_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_bytes(b" spaces matter \r\n")
+    monkeypatch.setenv("CARILLON_S3_ACCESS_KEY", "key-id")
     monkeypatch.setenv("CARILLON_S3_SECRET_KEY_FILE", str(tmp_path / "secret"))
     secret = Settings().s3_secret_key
     assert secret is not None

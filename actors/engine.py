@@ -71,7 +71,7 @@ class Lanes(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """The threads of this process are known now."""
         lanes = {q_name(queue) for queue in broker.get_declared_queues()}
-        self._share = share(worker.worker_threads, len(lanes))
+        self._share = share(worker.worker_threads, len(lanes) - 1)  # the lane of long uploads is nearly always empty
 
     def after_consumer_thread_boot(self, broker: Broker, consumer_thread: Any) -> None:  # noqa: ARG002
         """``prefetch`` counts the messages that are handed out and not acknowledged, those being worked on included."""
@@ -79,9 +79,9 @@ class Lanes(Middleware):
             consumer_thread.prefetch = self._share
 
 
-def share(threads: int, lanes: int) -> int:
-    """Threads one lane may occupy: half with two lanes, about a fifth with nine; so half of the lanes may stall at once."""
-    return max(1, threads if lanes <= 1 else threads * 2 // (lanes + 2))
+def share(threads: int, platforms: int) -> int:
+    """Threads one lane may occupy: half with two platforms, about a fifth with nine; so half of them may stall at once."""
+    return max(1, threads if platforms <= 1 else threads * 2 // (platforms + 2))
 
 
 def _on_loop(work: Any) -> Any:

@@ -43,5 +43,5 @@ def test_an_idle_bucket_fills_again() -> None:
 
 
 def test_one_lane_never_takes_all_threads() -> None:
-    assert [share(64, lanes) for lanes in (1, 2, 3, 10)] == [64, 32, 25, 10]
+    assert [share(64, platforms) for platforms in (1, 2, 3, 10)] == [64, 32, 25, 10]
     assert share(1, 10) == 1

@@ -27,11 +27,6 @@ CONSENT_TIME = timedelta(minutes=30)
 """How long a person may take on the network's consent page."""
 
 
-def adapter_of(account: Account) -> Adapter:
-    """The adapter of the account's network."""
-    return REGISTRY[account.platform]
-
-
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 

@@ -143,7 +143,7 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         return None
     except PlatformError as error:
         return await _settle(checkpoint, error)
-    except asyncio.CancelledError:  # Dramatiq's Shutdown or TimeLimitExceeded, or handed over; its message is tried again
+    except asyncio.CancelledError:  # Dramatiq's TimeLimitExceeded, or handed over at a stop; its message is tried again
         await asyncio.shield(_settle(checkpoint, checkpoint.interrupted(again_in=timedelta())))
         raise
     except Exception:

@@ -7,10 +7,10 @@ from dramatiq.errors import Retry
 from dramatiq.threading import Interrupt
 
 from app.courier import PUBLISH, RECONCILE, lane
+from app.engine import publishing, reconciling
+from app.engine.backoff import Decision
 from app.ids import Id
 from app.models import State, now
-from app.services import publishing, reconciling
-from app.services.backoff import Decision
 from platforms import REGISTRY
 
 _HOME = lane(next(iter(REGISTRY)))

@@ -27,7 +27,8 @@ from actors.embedded_database import EmbeddedDatabase
 from app import runtime
 from app.asgi import create_app
 from app.courier import Courier, connect_broker
-from app.services import dispatching, users
+from app.engine import dispatching
+from app.services.people import users
 from app.settings import Settings, amqp_url
 from platforms.sandbox.server import create_sandbox
 

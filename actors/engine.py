@@ -12,7 +12,8 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import Courier
-from app.services import dispatching, publishing, upkeep
+from app.engine import dispatching, publishing
+from app.services.operations import upkeep
 from app.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from app.courier import Courier, connect_broker
 from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
 from app.routes.security import OnlySignedIn, SignedIn, csrf_config, protect, provide_identity, provide_workspace
 from app.routes.templating import HTMX, STATIC, template_config
-from app.services import users
+from app.services.people import users
 from app.settings import Settings
 
 log = logging.getLogger("uvicorn.error")

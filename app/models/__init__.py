@@ -1,7 +1,7 @@
 """The documents, and the one table of a delivery's transitions.
 
 Times are aware UTC instants with millisecond precision, as MongoDB keeps them. Documents refer to each other by id only.
-Every collection is created and indexed at start-up (``ALL``); only ``app/services`` changes documents.
+Every collection is created and indexed at start-up (``ALL``); only ``app/engine`` and ``app/services`` change documents.
 """
 
 from beanie import Document

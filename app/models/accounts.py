@@ -23,7 +23,7 @@ class Account(Identified, Document):
     """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
 
     ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``refreshing_until`` is the
-    lease on its tokens, ``paced_until`` its rate bucket (see ``services/pacing``). ``sandbox`` accounts live on this
+    lease on its tokens, ``paced_until`` its rate bucket (see ``engine/pacing``). ``sandbox`` accounts live on this
     installation's sandbox server, wherever that is today: their ``server`` is only the path below it.
     """
 
@@ -58,7 +58,7 @@ class Account(Identified, Document):
 
 
 class Bucket(Document):
-    """A shared rate bucket (see ``services/pacing``). ``version`` guards its changes: engines may compare dates by the second."""
+    """A shared rate bucket (see ``engine/pacing``). ``version`` guards its changes: engines may compare dates by the second."""
 
     id: str  # type: ignore[assignment]  # beanie's own is optional
     full_at: Instant = EPOCH

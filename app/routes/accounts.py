@@ -12,8 +12,8 @@ from app.models import Account
 from app.routes import forms
 from app.routes.security import Asking, Here, Me
 from app.routes.templating import page
-from app.services import accounts
-from app.services.users import Identity
+from app.services.accounts import connecting, profiles
+from app.services.people.users import Identity
 from platforms import REGISTRY
 from platforms.base import Adapter
 
@@ -25,7 +25,7 @@ _DONE = {
 
 
 async def _list(identity: Identity, *, done: str | None = None, problems: dict[str, str] | None = None) -> Response[Any]:
-    connected = await accounts.listed(identity.workspace)
+    connected = await profiles.listed(identity.workspace)
     offered = runtime.current().settings.sandbox_url is not None and not any(account.sandbox for account in connected)
     return page(
         "accounts.html",
@@ -50,7 +50,7 @@ async def index(identity: Me, done: FromQuery[str] = "") -> Response[Any]:
 async def connect_sandbox(identity: Me) -> Response[Any]:
     """One click: an account on every sandbox network."""
     try:
-        await accounts.connect_sandbox(identity.workspace)
+        await connecting.connect_sandbox(identity.workspace)
     except Invalid as invalid:
         return await _list(identity, problems=invalid.problems)
     return Redirect("/accounts?done=sandbox", status_code=303)
@@ -60,7 +60,7 @@ async def connect_sandbox(identity: Me) -> Response[Any]:
 async def form(identity: Me, platform: FromPath[str], account: FromQuery[str] = "") -> Response[Any]:
     """The connect form, drawn from the adapter's fields; to reconnect, with what is known about ``account``."""
     adapter = _adapter(platform)
-    known = await accounts.get(identity.workspace, forms.to_id(account)) if account else None
+    known = await profiles.get(identity.workspace, forms.to_id(account)) if account else None
     return _form(identity, adapter, _known_answers(adapter, known), {})
 
 
@@ -70,9 +70,11 @@ async def connect(request: Asking, identity: Me, platform: FromPath[str]) -> Res
     adapter, answers = _adapter(platform), await forms.read(request)
     try:
         if not _leaves(adapter):
-            await accounts.connect(identity.workspace, platform, answers)
+            await connecting.connect(identity.workspace, platform, answers)
             return Redirect("/accounts?done=connected", status_code=303)
-        address = await accounts.begin(identity.workspace, identity.user, platform, answers, redirect_uri=_redirect_uri(request))
+        address = await connecting.begin(
+            identity.workspace, identity.user, platform, answers, redirect_uri=_redirect_uri(request)
+        )
     except Invalid as invalid:
         return _form(identity, adapter, answers, invalid.problems)
     return Redirect(address, status_code=303)
@@ -90,7 +92,7 @@ async def callback(
     if error or not code:
         return await _list(identity, problems={"": "The network did not give its consent. You can try again at any time."})
     try:
-        await accounts.finish(identity.workspace, identity.user, mark=mark, state=given_state, code=code)
+        await connecting.finish(identity.workspace, identity.user, mark=mark, state=given_state, code=code)
     except Invalid as invalid:
         return await _list(identity, problems=invalid.problems)
     return Redirect("/accounts?done=connected", status_code=303)
@@ -99,7 +101,7 @@ async def callback(
 @post("/accounts/{account_id:str}/disconnect")
 async def disconnect(workspace: Here, account_id: FromPath[str]) -> Response[Any]:
     """Forget the account's tokens."""
-    await accounts.disconnect(workspace, forms.to_id(account_id))
+    await profiles.disconnect(workspace, forms.to_id(account_id))
     return Redirect("/accounts?done=disconnected", status_code=303)
 
 

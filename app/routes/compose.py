@@ -16,10 +16,11 @@ from app.models import Post, now
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
-from app.services import accounts, posts
-from app.services.media import MAX_UPLOAD_BYTES
-from app.services.posts import Draft
-from app.services.users import Identity
+from app.services.accounts import profiles
+from app.services.media.files import MAX_UPLOAD_BYTES
+from app.services.people.users import Identity
+from app.services.writing import posts
+from app.services.writing.posts import Draft
 from app.zones import local
 from platforms import REGISTRY
 from platforms.base import Option
@@ -46,7 +47,7 @@ class Sheet:
 @get("/compose")
 async def new(identity: Me) -> Response[Any]:
     """An empty composer."""
-    connected = await accounts.listed(identity.workspace)
+    connected = await profiles.listed(identity.workspace)
     chosen = tuple(account.id for account in connected if account.id) if len(connected) == 1 else ()
     empty = Draft(account_ids=chosen, zone=identity.workspace.zone)
     return await _show(Sheet(identity, None, Id()), _timed(empty, now()))
@@ -119,7 +120,7 @@ def _changed(draft: Draft, action: str, subject: str) -> Draft:
 
 async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | None = None, status: int = 200) -> Response[Any]:
     workspace = sheet.identity.workspace
-    connected = await accounts.listed(workspace)
+    connected = await profiles.listed(workspace)
     options = {each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected}
     return page(
         "compose.html",

@@ -9,8 +9,8 @@ from litestar.datastructures import FormMultiDict, UploadFile
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Attachment, Workspace
-from app.services import media
-from app.services.posts import Draft
+from app.services.media import files
+from app.services.writing.posts import Draft
 
 
 def to_id(value: str) -> Id:
@@ -47,7 +47,7 @@ async def add_uploads(workspace: Workspace, form: FormMultiDict) -> tuple[list[A
     for upload in form.getall("images", []):
         if isinstance(upload, UploadFile) and (data := await upload.read()):
             try:
-                added.append(Attachment(media_id=(await media.add(workspace, data)).id))
+                added.append(Attachment(media_id=(await files.add(workspace, data)).id))
             except Invalid as invalid:
                 refused.append(f"{upload.filename}: {' '.join(invalid.problems.values())}")
     return added, {"media": " ".join(refused)} if refused else {}

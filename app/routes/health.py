@@ -3,7 +3,7 @@
 from litestar import Router, get
 from litestar.response import Response
 
-from app.services import health
+from app.services.operations import health
 
 
 @get("/healthz")

@@ -14,9 +14,10 @@ from app.models import FINAL, now
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
-from app.services import accounts, deliveries, posts
-from app.services.posts import Draft, PostView
-from app.services.users import Identity
+from app.services.accounts import profiles
+from app.services.people.users import Identity
+from app.services.writing import posts, remedies
+from app.services.writing.posts import Draft, PostView
 from app.zones import local
 from platforms import REGISTRY
 
@@ -28,7 +29,7 @@ _SOON = timedelta(minutes=2)
 @get("/")
 async def start(identity: Me) -> Response[Any]:
     """The posts; before the first account, the page that connects one."""
-    return Redirect("/posts" if await accounts.listed(identity.workspace) else "/accounts", status_code=303)
+    return Redirect("/posts" if await profiles.listed(identity.workspace) else "/accounts", status_code=303)
 
 
 @get("/posts")
@@ -56,7 +57,7 @@ async def index(
         paged=bool(before),
         older=shown[-1].post.id if len(found) > _PAGE else None,
         done=_done(done),
-        repeatable=[REGISTRY[name] for name in await deliveries.dead_platforms(identity.workspace)]
+        repeatable=[REGISTRY[name] for name in await remedies.dead_platforms(identity.workspace)]
         if current == "needs-you"
         else [],
     )
@@ -110,33 +111,33 @@ async def delete(identity: Me, post_id: FromPath[str]) -> Response[Any]:
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/send-again")
 async def send_again(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """Once more, now."""
-    return await _act(identity, post_id, deliveries.send_again(identity.workspace, forms.to_id(delivery_id)))
+    return await _act(identity, post_id, remedies.send_again(identity.workspace, forms.to_id(delivery_id)))
 
 
 @post("/posts/send-again/{platform:str}")
 async def send_all_again(identity: Me, platform: FromPath[str]) -> Response[Any]:
     """Every dead letter of one platform, once more, now."""
-    number = await deliveries.send_all_again(identity.workspace, platform)
+    number = await remedies.send_all_again(identity.workspace, platform)
     return Redirect(f"/posts?status=needs-you&done=sent-again-{number}", status_code=303)
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/drop")
 async def drop(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """It was missed, and is not wanted any more."""
-    return await _act(identity, post_id, deliveries.drop(identity.workspace, forms.to_id(delivery_id)))
+    return await _act(identity, post_id, remedies.drop(identity.workspace, forms.to_id(delivery_id)))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/confirm")
 async def confirm(request: Asking, identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """The person found it on the network."""
     url = (await forms.read(request)).get("url", "")
-    return await _act(identity, post_id, deliveries.confirm(identity.workspace, forms.to_id(delivery_id), url=url))
+    return await _act(identity, post_id, remedies.confirm(identity.workspace, forms.to_id(delivery_id), url=url))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/deny")
 async def deny(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """The person looked, and it is not there."""
-    return await _act(identity, post_id, deliveries.deny(identity.workspace, forms.to_id(delivery_id)))
+    return await _act(identity, post_id, remedies.deny(identity.workspace, forms.to_id(delivery_id)))
 
 
 async def _act(

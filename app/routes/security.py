@@ -16,8 +16,8 @@ from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
 from app import runtime
 from app.models import Workspace
-from app.services import users
-from app.services.users import Identity
+from app.services.people import users
+from app.services.people.users import Identity
 from app.settings import Settings
 
 Asking = Request[Identity | None, str, Any]

@@ -12,7 +12,7 @@ from app.errors import Invalid
 from app.routes import forms
 from app.routes.security import Asking, session_cookie
 from app.routes.templating import page
-from app.services import users
+from app.services.people import users
 
 _TRIES_A_MINUTE = 10
 

@@ -13,7 +13,7 @@ from app.errors import Invalid
 from app.routes import forms
 from app.routes.security import Asking, is_local, session_cookie
 from app.routes.templating import page
-from app.services import users
+from app.services.people import users
 
 _FIELDS = ("email", "name", "password", "workspace_name", "zone")
 

@@ -11,8 +11,8 @@ from app.models import Role
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
-from app.services import workspaces
-from app.services.users import Identity
+from app.services.people import workspaces
+from app.services.people.users import Identity
 
 _FIELDS = ("name", "zone", "late_policy", "late_after")
 

@@ -1,1 +1,2 @@
-"""The use cases: the only code that changes documents."""
+"""Use cases by domain, over ``app/engine``: writing, accounts, media, people, operations. The only code, beside the engine, that
+changes documents."""

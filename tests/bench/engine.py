@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pymongo import monitoring
 
+from app.engine import deliveries as moves
+from app.engine import dispatching, publishing
 from app.ids import Id
 from app.models import Delivery, State, now
-from app.services import deliveries as moves
-from app.services import dispatching, publishing
 from tests.bench.figures import Figure
 from tests.bench.people import BLUESKY, Profiles, deliveries, insert
 from tests.bench.processes import cpu_seconds

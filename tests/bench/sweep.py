@@ -3,9 +3,9 @@
 import time
 from statistics import median
 
+from app.engine import dispatching
 from app.ids import Id
 from app.models import now
-from app.services import dispatching
 from tests.bench.figures import Figure
 from tests.bench.people import BLUESKY, Profiles, history
 from tests.bench.site import ON_MONGODB, Base, site

@@ -1,4 +1,4 @@
-"""The folder through which workers are held at named steps; see :mod:`app.faultpoints`."""
+"""The folder through which workers are held at named steps; see :mod:`app.engine.faultpoints`."""
 
 import asyncio
 from dataclasses import dataclass

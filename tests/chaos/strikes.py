@@ -10,8 +10,8 @@ from contextlib import closing
 import dramatiq
 import pika
 
-from app import faultpoints
 from app.courier import PUBLISH, RECONCILE, lane
+from app.engine import faultpoints
 from tests.chaos.flight import Flight
 from tests.chaos.installation import platform_of
 from tests.chaos.plan import BLUESKY, MASTODON, TOLD

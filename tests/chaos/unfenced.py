@@ -1,7 +1,7 @@
 """Workers that publish without the fence (``dramatiq tests.chaos.unfenced``): they show what the harness is there to see."""
 
 import actors  # noqa: F401 - chooses the broker and registers the actors
-from app.services.checkpoints import DeliveryCheckpoint
+from app.engine.checkpoints import DeliveryCheckpoint
 
 
 async def _no_fence(_: DeliveryCheckpoint) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from app.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
+from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
 from tests.integration.processes.conftest import Installation
 from tests.integration.processes.visitor import Visitor
 from tests.servers.process import Server

@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from app import runtime
+from app.engine import access, turns
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import EPOCH, Account, AccountState, PendingConnection, Registration, State, User, Workspace, now
 from app.sealing import Sealer
-from app.services import accounts, sessions
+from app.services.accounts import connecting, profiles
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, documents, fresh, put, settings, until
@@ -24,7 +25,7 @@ BACK = "https://carillon.example/accounts/back"
 async def consented(world: World, *, workspace: Workspace | None = None, user: User | None = None) -> dict[str, str]:
     """Begin a connection and press *Allow*: what the browser brings back."""
     answers = {"server": f"{settings().sandbox_url}/mastodon"}
-    url = await accounts.begin(workspace or world.workspace, user or world.alice, "mastodon", answers, redirect_uri=BACK)
+    url = await connecting.begin(workspace or world.workspace, user or world.alice, "mastodon", answers, redirect_uri=BACK)
     page = httpx.URL(url)
     async with httpx.AsyncClient(verify=False, trust_env=False) as browser:
         allowed = await browser.post(page.copy_with(query=None), data={**page.params, "username": "ringer"})
@@ -45,7 +46,7 @@ async def current(account: Account) -> Account:
 async def test_no_token_can_be_read_in_the_database(world: World) -> None:
     back = await consented(world)
     pending = str(await documents())
-    await accounts.finish(world.workspace, world.alice, **back)
+    await connecting.finish(world.workspace, world.alice, **back)
     stored = str(await documents())
     everyone = await Account.find({}).to_list()
     secrets = [token for account in everyone for token in runtime.current().sealer.open(account.sealed).values()]
@@ -59,7 +60,7 @@ async def test_no_token_can_be_read_in_the_database(world: World) -> None:
 
 async def test_a_token_is_not_shown_by_accident(world: World) -> None:
     account = world.accounts["bluesky"]
-    session = sessions.open_session(account)
+    session = access.open_session(account)
     shown = f"{account!r} {session!r} {settings()!r} {settings()}"
     assert account.sealed not in shown
     assert not any(token in shown for token in session.tokens.values())
@@ -70,7 +71,7 @@ async def test_another_secret_key_asks_for_a_new_connection(world: World) -> Non
     account = world.accounts["bluesky"]
     account.sealed = Sealer("another secret key of 32 characters").seal({"access": "token"})
     with pytest.raises(TokenRevoked) as refusal:
-        sessions.open_session(account)
+        access.open_session(account)
     assert "secret key" in refusal.value.message
 
 
@@ -80,39 +81,39 @@ async def test_another_secret_key_asks_for_a_new_connection(world: World) -> Non
 async def test_an_account_connected_again_is_the_same_account_with_new_tokens(world: World) -> None:
     before = world.accounts["bluesky"]
     await put(before, state=AccountState.RECONNECT_NEEDED)
-    again = {account.platform: account for account in await accounts.connect_sandbox(world.workspace)}["bluesky"]
+    again = {account.platform: account for account in await connecting.connect_sandbox(world.workspace)}["bluesky"]
     assert (again.id, again.state) == (before.id, AccountState.CONNECTED)
     assert again.sealed != before.sealed
     assert again.session_version > before.session_version
-    assert len(await accounts.listed(world.workspace)) == 2
+    assert len(await profiles.listed(world.workspace)) == 2
 
 
 async def test_an_account_connected_many_times_at_once_is_one_account(world: World) -> None:
     await Account.find({}).delete()
-    await asyncio.gather(*(accounts.connect_sandbox(world.workspace) for _ in range(4)))
-    assert sorted(account.platform for account in await accounts.listed(world.workspace)) == ["bluesky", "mastodon"]
+    await asyncio.gather(*(connecting.connect_sandbox(world.workspace) for _ in range(4)))
+    assert sorted(account.platform for account in await profiles.listed(world.workspace)) == ["bluesky", "mastodon"]
 
 
 async def test_the_same_profile_in_two_workspaces_is_two_accounts(world: World) -> None:
-    theirs = await accounts.connect_sandbox(world.elsewhere)
+    theirs = await connecting.connect_sandbox(world.elsewhere)
     assert not {account.id for account in theirs} & {account.id for account in world.accounts.values()}
-    await accounts.disconnect(world.elsewhere, theirs[0].id)
-    assert len(await accounts.listed(world.workspace)) == 2
+    await profiles.disconnect(world.elsewhere, theirs[0].id)
+    assert len(await profiles.listed(world.workspace)) == 2
 
 
 async def test_a_wrong_password_is_refused_with_the_networks_reason(world: World) -> None:
     answers = {"server": f"{settings().sandbox_url}/bluesky", "handle": "you.sandbox.test", "password": "wrong"}
     with pytest.raises(Invalid):
-        await accounts.connect(world.workspace, "bluesky", answers)
-    assert len(await accounts.listed(world.workspace)) == 2
+        await connecting.connect(world.workspace, "bluesky", answers)
+    assert len(await profiles.listed(world.workspace)) == 2
 
 
 async def test_a_way_to_connect_that_a_platform_does_not_have_does_not_exist(world: World) -> None:
     for action in (
-        accounts.connect(world.workspace, "mastodon", {}),
-        accounts.connect(world.workspace, "nowhere", {}),
-        accounts.begin(world.workspace, world.alice, "bluesky", {}, redirect_uri=BACK),
-        accounts.begin(world.workspace, world.alice, "nowhere", {}, redirect_uri=BACK),
+        connecting.connect(world.workspace, "mastodon", {}),
+        connecting.connect(world.workspace, "nowhere", {}),
+        connecting.begin(world.workspace, world.alice, "bluesky", {}, redirect_uri=BACK),
+        connecting.begin(world.workspace, world.alice, "nowhere", {}, redirect_uri=BACK),
     ):
         with pytest.raises(NotFound):
             await action
@@ -120,10 +121,10 @@ async def test_a_way_to_connect_that_a_platform_does_not_have_does_not_exist(wor
 
 async def test_another_workspaces_account_does_not_exist(world: World) -> None:
     account, before = world.accounts["bluesky"], await documents()
-    for action in (accounts.get(world.elsewhere, account.id), accounts.disconnect(world.elsewhere, account.id)):
+    for action in (profiles.get(world.elsewhere, account.id), profiles.disconnect(world.elsewhere, account.id)):
         with pytest.raises(NotFound):
             await action
-    assert await accounts.listed(world.elsewhere) == []
+    assert await profiles.listed(world.elsewhere) == []
     assert await documents() == before
 
 
@@ -131,7 +132,7 @@ async def test_another_workspaces_account_does_not_exist(world: World) -> None:
 
 
 async def test_a_person_comes_back_from_the_consent_page_with_an_account(world: World) -> None:
-    account = await accounts.finish(world.workspace, world.alice, **await consented(world))
+    account = await connecting.finish(world.workspace, world.alice, **await consented(world))
     assert (account.platform, account.state, account.workspace_id) == ("mastodon", AccountState.CONNECTED, world.workspace.id)
     assert account.handle.startswith("ringer")
     assert await PendingConnection.find({}).to_list() == []
@@ -140,18 +141,18 @@ async def test_a_person_comes_back_from_the_consent_page_with_an_account(world: 
 async def test_a_state_is_good_once(world: World) -> None:
     back = await consented(world)
     finished = await asyncio.gather(
-        *(accounts.finish(world.workspace, world.alice, **back) for _ in range(5)), return_exceptions=True
+        *(connecting.finish(world.workspace, world.alice, **back) for _ in range(5)), return_exceptions=True
     )
     assert [type(one) for one in finished if not isinstance(one, Invalid)] == [Account]
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, **back)
+        await connecting.finish(world.workspace, world.alice, **back)
 
 
 async def test_a_state_is_good_only_for_who_began(world: World) -> None:
     for workspace, user in ((world.elsewhere, world.charlie), (world.workspace, world.charlie), (world.elsewhere, world.alice)):
         back = await consented(world)
         with pytest.raises(Invalid):
-            await accounts.finish(workspace, user, **back)
+            await connecting.finish(workspace, user, **back)
     assert len(await Account.find({}).to_list()) == 2
 
 
@@ -159,13 +160,13 @@ async def test_a_code_from_another_server_than_the_one_asked_is_refused(world: W
     """A server that lies about its consent page sends people to another one's; they come back to that one's address."""
     back = await consented(world)
     with pytest.raises(Invalid, match="Another server"):
-        await accounts.finish(world.workspace, world.alice, **{**back, "mark": "0123456789abcdef"})
+        await connecting.finish(world.workspace, world.alice, **{**back, "mark": "0123456789abcdef"})
     assert len(await Account.find({}).to_list()) == 2
 
 
 async def test_a_state_nobody_began_with_is_refused(world: World) -> None:
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, mark="made-up", state="made-up", code="made-up")
+        await connecting.finish(world.workspace, world.alice, mark="made-up", state="made-up", code="made-up")
 
 
 async def test_a_state_grows_old(world: World) -> None:
@@ -173,13 +174,13 @@ async def test_a_state_grows_old(world: World) -> None:
     [pending] = await PendingConnection.find({}).to_list()
     await put(pending, expires_at=now() - timedelta(seconds=2))
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, **back)
+        await connecting.finish(world.workspace, world.alice, **back)
 
 
 async def test_a_code_that_the_network_refuses_connects_nothing(world: World) -> None:
     back = await consented(world)
     with pytest.raises(Invalid):
-        await accounts.finish(world.workspace, world.alice, mark=back["mark"], state=back["state"], code="another")
+        await connecting.finish(world.workspace, world.alice, mark=back["mark"], state=back["state"], code="another")
     assert len(await Account.find({}).to_list()) == 2
 
 
@@ -190,10 +191,10 @@ async def test_one_registration_serves_all_who_connect_to_a_server(world: World)
 
 
 async def test_a_registration_sealed_with_another_key_is_made_anew(world: World) -> None:
-    await accounts.finish(world.workspace, world.alice, **await consented(world))
+    await connecting.finish(world.workspace, world.alice, **await consented(world))
     [registration] = await Registration.find({}).to_list()
     await put(registration, sealed=Sealer("another secret key of 32 characters").seal({"client_id": "lost"}))
-    connected = await accounts.finish(world.workspace, world.alice, **await consented(world))
+    connected = await connecting.finish(world.workspace, world.alice, **await consented(world))
     assert connected.state == AccountState.CONNECTED
     [anew] = await Registration.find({}).to_list()
     assert runtime.current().sealer.open(anew.sealed)["client_id"]
@@ -204,10 +205,10 @@ async def test_a_registration_sealed_with_another_key_is_made_anew(world: World)
 
 async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_fails_with_that_reason(world: World) -> None:
     delivery = await world.queued("bluesky")
-    await accounts.disconnect(world.workspace, delivery.account_id)
+    await profiles.disconnect(world.workspace, delivery.account_id)
     account = await Account.get(delivery.account_id)
     assert (account.state, account.sealed) == (AccountState.DISCONNECTED, "")
-    assert [one.platform for one in await accounts.listed(world.workspace)] == ["mastodon"]
+    assert [one.platform for one in await profiles.listed(world.workspace)] == ["mastodon"]
     await world.outbox.deliver()
     failed = await fresh(delivery)
     assert (failed.state, failed.trouble.code, failed.trouble.remedy) == (State.FAILED, "disconnected", "reconnect")
@@ -218,8 +219,8 @@ async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_fail
 
 async def test_an_account_connected_again_in_time_is_published_to(world: World) -> None:
     delivery = await world.queued("bluesky")
-    await accounts.disconnect(world.workspace, delivery.account_id)
-    await accounts.connect_sandbox(world.workspace)
+    await profiles.disconnect(world.workspace, delivery.account_id)
+    await connecting.connect_sandbox(world.workspace)
     await world.outbox.deliver()
     assert (await fresh(delivery)).state == State.PUBLISHED
 
@@ -230,12 +231,12 @@ async def test_an_account_connected_again_in_time_is_published_to(world: World) 
 async def test_of_many_renewals_at_once_the_network_is_asked_for_one(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
     belfry.doors.clear()
-    renewals = [asyncio.create_task(sessions.refresh(account)) for _ in range(8)]
+    renewals = [asyncio.create_task(access.refresh(account)) for _ in range(8)]
     await until(lambda: belfry.refreshed == 1)
     belfry.doors.set()
     renewed = await asyncio.gather(*renewals)
     assert belfry.refreshed == 1
-    assert {sessions.open_session(one).tokens["access"] for one in renewed} == {"token-1"}
+    assert {access.open_session(one).tokens["access"] for one in renewed} == {"token-1"}
     stored = await current(account)
     assert (stored.session_version, stored.refreshing_until) == (account.session_version + 1, EPOCH)
 
@@ -244,27 +245,27 @@ async def test_a_renewal_that_failed_for_a_moment_can_be_tried_again(world: Worl
     account = world.accounts[NAME]
     belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
     with pytest.raises(Unavailable):
-        await sessions.refresh(account)
+        await access.refresh(account)
     assert (await current(account)).state == AccountState.CONNECTED
-    assert (await sessions.refresh(account)).session_version == account.session_version + 1
+    assert (await access.refresh(account)).session_version == account.session_version + 1
 
 
 async def test_a_renewal_that_the_network_refuses_asks_for_a_person_and_is_not_repeated(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
     belfry.refreshing.append(TokenRevoked(NAME, "revoked", "Connect it again."))
     with pytest.raises(ReconnectNeeded):
-        await sessions.refresh(account)
+        await access.refresh(account)
     refused = await current(account)
     assert (refused.state, refused.refreshing_until) == (AccountState.RECONNECT_NEEDED, EPOCH)
     with pytest.raises(ReconnectNeeded):
-        sessions.open_session(await sessions.refresh(account))
+        access.open_session(await access.refresh(account))
     assert belfry.refreshed == 1
 
 
 async def test_a_renewal_does_not_overwrite_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
     belfry.doors.clear()
-    renewal = asyncio.create_task(sessions.refresh(account))
+    renewal = asyncio.create_task(access.refresh(account))
     await until(lambda: belfry.refreshed == 1)
     sealed = runtime.current().sealer.seal({"access": "by-hand"})
     await put(account, sealed=sealed, session_version=account.session_version + 1, state=AccountState.CONNECTED)
@@ -278,18 +279,18 @@ async def test_a_renewal_does_not_overwrite_a_connection_made_meanwhile(world: W
 
 async def test_a_renewal_whose_process_died_is_made_by_the_next(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
-    await put(account, refreshing_until=now() + sessions.REFRESH_TIME)
-    waiting = asyncio.create_task(sessions.refresh(account))
+    await put(account, refreshing_until=now() + access.REFRESH_TIME)
+    waiting = asyncio.create_task(access.refresh(account))
     await asyncio.sleep(0)
     assert belfry.refreshed == 0
-    await world.pass_time(sessions.REFRESH_TIME + timedelta(seconds=2))
+    await world.pass_time(access.REFRESH_TIME + timedelta(seconds=2))
     assert (await waiting).session_version == account.session_version + 1
 
 
 async def test_a_refused_old_token_does_not_close_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
     await put(account, session_version=account.session_version + 1)
-    await sessions.mark_reconnect(account)
+    await access.mark_reconnect(account)
     assert (await current(account)).state == AccountState.CONNECTED
 
 
@@ -310,21 +311,21 @@ async def test_a_delivery_survives_a_renewal_that_is_just_not_possible(world: Wo
 
 async def test_of_many_who_want_a_turn_one_gets_it(world: World) -> None:
     account: Any = world.accounts["bluesky"]
-    turns = [turn for turn in await asyncio.gather(*(sessions.take_turn(account.id) for _ in range(10))) if turn]
-    assert len(turns) == 1
-    assert await sessions.take_turn(account.id) is None
-    await sessions.end_turn(turns[0], sent=False)
-    assert await sessions.take_turn(account.id) is not None
-    assert await sessions.take_turn(Id()) is None
+    taken = [turn for turn in await asyncio.gather(*(turns.take_turn(account.id) for _ in range(10))) if turn]
+    assert len(taken) == 1
+    assert await turns.take_turn(account.id) is None
+    await turns.end_turn(taken[0], sent=False)
+    assert await turns.take_turn(account.id) is not None
+    assert await turns.take_turn(Id()) is None
 
 
 async def test_a_turn_that_was_lost_ends_nobody_elses(world: World) -> None:
     account = world.accounts["bluesky"]
-    lost = await sessions.take_turn(account.id)
+    lost = await turns.take_turn(account.id)
     await put(account, busy_until=EPOCH)
-    holding = await sessions.take_turn(account.id)
+    holding = await turns.take_turn(account.id)
     assert lost is not None
     assert holding is not None
-    await sessions.end_turn(lost, sent=False)
-    await sessions.extend_turn(lost)
-    assert await sessions.take_turn(account.id) is None
+    await turns.end_turn(lost, sent=False)
+    await turns.extend_turn(lost)
+    assert await turns.take_turn(account.id) is None

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from app import runtime
+from app.engine import deliveries, publishing
+from app.engine.faultpoints import ANSWERED
 from app.errors import NotFound, TooLate
-from app.faultpoints import ANSWERED
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, FINAL, TRANSITIONS, Delivery, Part, State, now
-from app.services import deliveries, publishing
+from app.services.writing import remedies
 from app.settings import Settings
 from tests.contract.harness import Judge
 from tests.integration.services.world import Installation, World, fresh, populated, put, until
@@ -93,11 +94,11 @@ async def test_of_two_different_moves_at_once_one_succeeds(world: World) -> None
 async def test_only_what_ended_without_a_post_can_be_sent_again(world: World, state: State) -> None:
     delivery = await delivery_in(world, state)
     if state in FINAL - {State.PUBLISHED}:
-        again = await deliveries.send_again(world.workspace, delivery.id)
+        again = await remedies.send_again(world.workspace, delivery.id)
         assert (again.state, again.strikes, again.trouble) == (State.SCHEDULED, 0, None)
     else:
         with pytest.raises(TooLate):
-            await deliveries.send_again(world.workspace, delivery.id)
+            await remedies.send_again(world.workspace, delivery.id)
         assert await fresh(delivery) == delivery
 
 
@@ -105,19 +106,19 @@ async def test_only_what_ended_without_a_post_can_be_sent_again(world: World, st
 async def test_only_what_may_not_have_been_sent_can_be_dropped(world: World, state: State) -> None:
     delivery = await delivery_in(world, state)
     if state in EDITABLE:
-        assert (await deliveries.drop(world.workspace, delivery.id)).state == State.CANCELED
+        assert (await remedies.drop(world.workspace, delivery.id)).state == State.CANCELED
     else:
         with pytest.raises(TooLate):
-            await deliveries.drop(world.workspace, delivery.id)
+            await remedies.drop(world.workspace, delivery.id)
         assert await fresh(delivery) == delivery
 
 
 async def test_all_dead_letters_of_a_platform_are_sent_again_and_nothing_else(world: World) -> None:
     dead = [await delivery_in(world, state) for state in (State.FAILED, State.DEAD)]
     others = [await delivery_in(world, state) for state in set(State) - {State.FAILED, State.DEAD}]
-    assert await deliveries.send_all_again(world.elsewhere, "bluesky") == 0
-    assert await deliveries.send_all_again(world.workspace, "mastodon") == 0
-    assert await deliveries.send_all_again(world.workspace, "bluesky") == 2
+    assert await remedies.send_all_again(world.elsewhere, "bluesky") == 0
+    assert await remedies.send_all_again(world.workspace, "mastodon") == 0
+    assert await remedies.send_all_again(world.workspace, "bluesky") == 2
     assert [(await fresh(delivery)).state for delivery in dead] == [State.SCHEDULED] * 2
     assert [await fresh(delivery) for delivery in others] == others
 
@@ -128,12 +129,12 @@ async def test_another_workspaces_delivery_does_not_exist(world: World, state: S
     await put(delivery, undecidable=state == State.UNCONFIRMED)
     before, alien = await fresh(delivery), world.elsewhere
     for action in (
-        deliveries.get(alien, delivery.id),
-        deliveries.send_again(alien, delivery.id),
-        deliveries.drop(alien, delivery.id),
-        deliveries.deny(alien, delivery.id),
-        deliveries.confirm(alien, delivery.id, url="https://belfry.example/1"),
-        deliveries.get(world.workspace, Id()),
+        remedies.get(alien, delivery.id),
+        remedies.send_again(alien, delivery.id),
+        remedies.drop(alien, delivery.id),
+        remedies.deny(alien, delivery.id),
+        remedies.confirm(alien, delivery.id, url="https://belfry.example/1"),
+        remedies.get(world.workspace, Id()),
     ):
         with pytest.raises(NotFound):
             await action

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.engine import backoff, dispatching, publishing
 from app.models import EPOCH, Account, Attempt, Delivery, LatePolicy, Post, State, Workspace, now
-from app.services import backoff, dispatching, posts, publishing
+from app.services.writing import posts
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, of_post, put, settings, settled
 

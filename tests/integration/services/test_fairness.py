@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.engine import pacing
 from app.models import EPOCH, UPLOADS, Account, LatePolicy, MediaFile, State, now
-from app.services import deliveries, outbox, pacing, posts
+from app.services.writing import outbox, posts, remedies
 from platforms import REGISTRY
 from tests.integration.services.world import World, fresh, of_post, put
 
@@ -102,10 +103,10 @@ async def test_a_missed_post_is_sent_moved_or_dropped_by_a_person(world: World) 
     view = await posts.view(world.workspace, send.post_id)
     assert (view.status, view.deliveries[0].actions) == ("needs you", {"send_again", "drop"})
 
-    await deliveries.send_again(world.workspace, send.id)
+    await remedies.send_again(world.workspace, send.id)
     later = now() + timedelta(days=1)
     await posts.reschedule(world.workspace, move.post_id, date=f"{later:%Y-%m-%d}", time="10:00", zone="UTC")
-    await deliveries.drop(world.workspace, drop.id)
+    await remedies.drop(world.workspace, drop.id)
     await world.dispatch()
     assert [(await fresh(one)).state for one in (send, move, drop)] == [State.PUBLISHED, State.SCHEDULED, State.CANCELED]
 
@@ -114,11 +115,11 @@ async def test_all_dead_letters_of_one_platform_are_sent_again(world: World) -> 
     failed = await of_post(await world.publish_now(text="again"))
     for one in failed:
         await put(one, state=State.DEAD)
-    assert await deliveries.dead_platforms(world.workspace) == ["bluesky", "mastodon"]
-    assert await deliveries.send_all_again(world.workspace, "mastodon") == 1
+    assert await remedies.dead_platforms(world.workspace) == ["bluesky", "mastodon"]
+    assert await remedies.send_all_again(world.workspace, "mastodon") == 1
     await world.dispatch()
     assert sorted([((await fresh(one)).platform, (await fresh(one)).state) for one in failed]) == [
         ("bluesky", State.DEAD),
         ("mastodon", State.PUBLISHED),
     ]
-    assert await deliveries.send_all_again(world.elsewhere, "bluesky") == 0
+    assert await remedies.send_all_again(world.elsewhere, "bluesky") == 0

@@ -13,7 +13,7 @@ from app import runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
-from app.services import media
+from app.services.media import files
 from app.settings import Settings
 from app.storage import Bucket, Folder, Storage, open_storage
 from tests.contract.harness import picture
@@ -40,51 +40,51 @@ def link(url: str) -> tuple[str, int, str]:
 
 
 async def test_a_photo_is_stored_upright_and_without_what_it_tells_about_its_maker(world: World) -> None:
-    file = await media.add(world.workspace, photo())
+    file = await files.add(world.workspace, photo())
     stored = await runtime.current().storage.get(file.path)
     with Image.open(BytesIO(stored)) as image:
         assert image.size == (file.width, file.height) == (20, 40)
         assert len(image.getexif()) == 0
     assert b"ALICE" not in stored
     assert (file.mime, file.size) == ("image/jpeg", len(stored))
-    assert await media.get(world.workspace, file.id) == file
+    assert await files.get(world.workspace, file.id) == file
 
 
 async def test_what_is_no_picture_is_not_kept(world: World) -> None:
     for data in (b"", b"hello", b"%PDF-1.7", b"<svg xmlns='http://www.w3.org/2000/svg'/>", photo()[:300]):
         with pytest.raises(Invalid) as refusal:
-            await media.add(world.workspace, data)
+            await files.add(world.workspace, data)
         assert set(refusal.value.problems) == {"media"}
     assert await MediaFile.find({}).to_list() == []
 
 
 async def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
     with pytest.raises(Invalid):
-        await media.add(world.workspace, photo() + bytes(media.MAX_UPLOAD_BYTES))
+        await files.add(world.workspace, photo() + bytes(files.MAX_UPLOAD_BYTES))
 
 
 async def test_many_pictures_at_once_are_unpacked_two_by_two(world: World) -> None:
-    files = await asyncio.gather(*(media.add(world.workspace, photo()) for _ in range(8)))
-    assert len({file.path for file in files}) == 8
+    added = await asyncio.gather(*(files.add(world.workspace, photo()) for _ in range(8)))
+    assert len({file.path for file in added}) == 8
     assert 1 <= sum(thread.name.startswith("pictures") for thread in threading.enumerate()) <= 2
 
 
 async def test_another_workspaces_picture_does_not_exist(world: World) -> None:
-    file = await media.add(world.workspace, photo())
+    file = await files.add(world.workspace, photo())
     for workspace, media_id in ((world.elsewhere, file.id), (world.workspace, Id())):
         with pytest.raises(NotFound):
-            await media.get(workspace, media_id)
+            await files.get(workspace, media_id)
 
 
 async def test_a_signed_link_shows_the_picture_without_a_session(world: World) -> None:
-    file = await media.add(world.workspace, photo())
-    shown, data = await media.read_signed(*link(media.url(file)))
+    file = await files.add(world.workspace, photo())
+    shown, data = await files.read_signed(*link(files.url(file)))
     assert (shown, data) == (file, await runtime.current().storage.get(file.path))
 
 
 async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
-    file, other = await media.add(world.workspace, photo()), await media.add(world.elsewhere, photo())
-    media_id, until, signature = link(media.url(file))
+    file, other = await files.add(world.workspace, photo()), await files.add(world.elsewhere, photo())
+    media_id, until, signature = link(files.url(file))
     for changed in (
         (str(other.id), until, signature),
         (media_id, until + 1, signature),
@@ -94,34 +94,34 @@ async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
         ("no-id", until, signature),
     ):
         with pytest.raises(NotFound):
-            await media.read_signed(*changed)
+            await files.read_signed(*changed)
 
 
 async def test_a_link_grows_old(world: World) -> None:
-    file = await media.add(world.workspace, photo())
-    _, until, _ = link(media.url(file))
-    old = until - 3 - media.LINK_TIME // timedelta(days=1)
+    file = await files.add(world.workspace, photo())
+    _, until, _ = link(files.url(file))
+    old = until - 3 - files.LINK_TIME // timedelta(days=1)
     signature = runtime.current().sealer.sign(f"media:{file.id}:{old}")
     with pytest.raises(NotFound):
-        await media.read_signed(str(file.id), old, signature)
+        await files.read_signed(str(file.id), old, signature)
 
 
 async def test_a_link_to_a_file_that_is_gone_shows_nothing(world: World) -> None:
-    file = await media.add(world.workspace, photo())
-    url = media.url(file)
+    file = await files.add(world.workspace, photo())
+    url = files.url(file)
     await runtime.current().storage.delete(file.path)
     with pytest.raises(NotFound):
-        await media.read_signed(*link(url))
+        await files.read_signed(*link(url))
     await file.delete()
     with pytest.raises(NotFound):
-        await media.read_signed(*link(url))
+        await files.read_signed(*link(url))
 
 
 async def test_a_picture_reaches_the_network_within_its_limits(world: World) -> None:
     file = BytesIO()
     Image.effect_noise((1600, 1600), 80).convert("RGB").save(file, "PNG")
     assert len(file.getvalue()) > 2_000_000
-    stored = await media.add(world.workspace, file.getvalue())
+    stored = await files.add(world.workspace, file.getvalue())
     attachment = (await world.picture()).model_copy(update={"media_id": stored.id})
     await world.publish_now("bluesky", attachments=(attachment,))
     await world.outbox.deliver()

@@ -11,8 +11,10 @@ import pytest
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, Attachment, Delivery, MediaFile, Post, State, now
-from app.services import accounts, media, posts, views
-from app.services.posts import Draft
+from app.services.accounts import connecting
+from app.services.media import files
+from app.services.writing import posts, views
+from app.services.writing.posts import Draft
 from app.zones import local
 from tests.contract.harness import picture
 from tests.integration.services.world import World, documents, fresh, of_post, put, settled
@@ -288,7 +290,7 @@ async def test_an_account_added_to_a_post_gets_it_too(world: World) -> None:
 
 
 async def test_pictures_of_another_workspace_are_left_out(world: World) -> None:
-    theirs = await media.add(world.elsewhere, await picture().read())
+    theirs = await files.add(world.elsewhere, await picture().read())
     mine = await world.picture("Mine")
     attachments = (Attachment(media_id=theirs.id), mine, Attachment(media_id=Id()))
     post = await world.publish_now("bluesky", attachments=attachments)
@@ -413,7 +415,7 @@ async def test_another_workspaces_post_does_not_exist_and_nothing_changes(world:
 
 async def test_with_an_account_of_ones_own_another_workspaces_post_still_does_not_exist(world: World) -> None:
     post = await scheduled(world)
-    [mine, *_] = await accounts.connect_sandbox(world.elsewhere)
+    [mine, *_] = await connecting.connect_sandbox(world.elsewhere)
     before = await documents()
     draft = planned(Draft(text="Mine now", account_ids=(mine.id,)))
     for verb in (posts.publish_now, posts.schedule, posts.save_draft):

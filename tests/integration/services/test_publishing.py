@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from app.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
+from app.engine import backoff, dispatching, publishing
+from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
 from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, Workspace, now
-from app.services import backoff, deliveries, dispatching, posts, publishing, views
+from app.services.writing import posts, remedies, views
 from tests.integration.services.world import World, fresh, of_post, put, settings, until
 
 UNANSWERED = {
@@ -246,7 +247,7 @@ async def test_after_the_last_strike_the_delivery_is_dead(world: World) -> None:
     assert await world.texts() == []
 
     await world.judge.http.delete("/faults")
-    await deliveries.send_again(world.workspace, delivery.id)
+    await remedies.send_again(world.workspace, delivery.id)
     await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
 

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from app.engine import backoff, dispatching, reconciling
 from app.errors import Invalid, TooLate
 from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, now
-from app.services import accounts, backoff, deliveries, dispatching, posts, reconciling, views
+from app.services.accounts import connecting
+from app.services.writing import posts, remedies, views
 from platforms.errors import RateLimited, TimedOut, TokenRevoked, Unavailable, UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, put, until
@@ -224,7 +226,7 @@ async def test_what_nobody_can_tell_asks_the_person_and_nothing_more_happens(wor
 
 async def test_the_person_has_found_it(world: World, belfry: Belfry) -> None:
     delivery = await undecidable(world, belfry)
-    await deliveries.confirm(world.workspace, delivery.id, url=f"  {URL} ")
+    await remedies.confirm(world.workspace, delivery.id, url=f"  {URL} ")
     confirmed = await fresh(delivery)
     assert (confirmed.state, confirmed.receipt.url, confirmed.receipt.remote_id) == (State.PUBLISHED, URL, "ring-77")
     assert not confirmed.undecidable
@@ -234,7 +236,7 @@ async def test_the_person_has_found_it(world: World, belfry: Belfry) -> None:
 async def test_an_address_that_is_none_is_refused(world: World, belfry: Belfry, url: str) -> None:
     delivery = await undecidable(world, belfry)
     with pytest.raises(Invalid) as refusal:
-        await deliveries.confirm(world.workspace, delivery.id, url=url)
+        await remedies.confirm(world.workspace, delivery.id, url=url)
     assert set(refusal.value.problems) == {"url"}
     assert await fresh(delivery) == delivery
 
@@ -244,13 +246,13 @@ async def test_the_address_of_another_delivery_is_refused(world: World, belfry: 
     await world.outbox.deliver()
     delivery = await undecidable(world, belfry)
     with pytest.raises(Invalid):
-        await deliveries.confirm(world.workspace, delivery.id, url=(await fresh(first)).receipt.url)
+        await remedies.confirm(world.workspace, delivery.id, url=(await fresh(first)).receipt.url)
     assert await fresh(delivery) == delivery
 
 
 async def test_the_person_says_it_is_not_there_and_it_is_sent_again(world: World, belfry: Belfry) -> None:
     delivery = await undecidable(world, belfry)
-    await deliveries.deny(world.workspace, delivery.id)
+    await remedies.deny(world.workspace, delivery.id)
     await world.dispatch()
     sent = await fresh(delivery)
     assert sent.state == State.PUBLISHED
@@ -260,15 +262,15 @@ async def test_the_person_says_it_is_not_there_and_it_is_sent_again(world: World
 
 async def test_a_second_press_of_the_same_button_is_too_late(world: World, belfry: Belfry) -> None:
     delivery = await undecidable(world, belfry)
-    await deliveries.deny(world.workspace, delivery.id)
-    for answer in (deliveries.deny(world.workspace, delivery.id), deliveries.confirm(world.workspace, delivery.id, url=URL)):
+    await remedies.deny(world.workspace, delivery.id)
+    for answer in (remedies.deny(world.workspace, delivery.id), remedies.confirm(world.workspace, delivery.id, url=URL)):
         with pytest.raises(TooLate):
             await answer
     belfry.publishing.append(NOT_SENT)
     await world.dispatch()
     assert (await fresh(delivery)).state == State.UNCONFIRMED
     with pytest.raises(TooLate):
-        await deliveries.deny(world.workspace, delivery.id)
+        await remedies.deny(world.workspace, delivery.id)
 
 
 async def test_nobody_may_answer_while_the_network_is_being_asked(world: World, belfry: Belfry) -> None:
@@ -276,7 +278,7 @@ async def test_nobody_may_answer_while_the_network_is_being_asked(world: World, 
     belfry.doors.clear()
     asking = asyncio.create_task(reconciling.reconcile(delivery.id))
     await until(lambda: belfry.knocks == 1)
-    for answer in (deliveries.deny(world.workspace, delivery.id), deliveries.confirm(world.workspace, delivery.id, url=URL)):
+    for answer in (remedies.deny(world.workspace, delivery.id), remedies.confirm(world.workspace, delivery.id, url=URL)):
         with pytest.raises(TooLate):
             await answer
     belfry.doors.set()
@@ -302,7 +304,7 @@ async def test_connecting_the_account_again_asks_again_what_only_waited_for_it(w
     revoked = TokenRevoked("bluesky", "revoked", "Access was withdrawn.")
     trouble = backoff.trouble(revoked, now()).model_dump()
     await put(delivery, state=State.UNCONFIRMED, fenced_at=now(), undecidable=True, trouble=trouble)
-    await accounts.connect_sandbox(world.workspace)
+    await connecting.connect_sandbox(world.workspace)
     asked = await fresh(delivery)
     assert (asked.undecidable, asked.checks) == (False, 0)
     assert asked.due_at <= now()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.models import Account, now
-from app.services import upkeep
+from app.services.operations import upkeep
 from tests.contract.harness import Judge
 from tests.integration.services.world import World, put
 

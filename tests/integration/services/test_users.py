@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import Invalid
 from app.models import LoginSession, Member, Role, User, Workspace, now
-from app.services import users
+from app.services.people import users
 from tests.integration.services.world import World, documents, put
 
 PASSWORD = "ring the old bells"

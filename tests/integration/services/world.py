@@ -11,10 +11,13 @@ from beanie import Document
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
+from app.engine import dispatching, publishing, reconciling
 from app.ids import Id
 from app.models import ALL, EPOCH, Account, Attachment, Delivery, Member, Post, Role, State, User, Workspace, now
-from app.services import accounts, dispatching, media, posts, publishing, reconciling
-from app.services.posts import Draft
+from app.services.accounts import connecting
+from app.services.media import files
+from app.services.writing import posts
+from app.services.writing.posts import Draft
 from app.settings import Settings
 from tests.contract.harness import Judge, picture
 
@@ -151,7 +154,7 @@ class World:
     async def picture(self, alt: str = "A bell") -> Attachment:
         """An uploaded picture."""
         data = await picture().read()
-        return Attachment(media_id=(await media.add(self.workspace, data)).id, alt=alt)
+        return Attachment(media_id=(await files.add(self.workspace, data)).id, alt=alt)
 
     async def dispatch(self) -> None:
         """One pass of the dispatcher, and delivery of what it sent."""
@@ -176,7 +179,7 @@ async def populated(outbox: Outbox, judge: Judge) -> World:
     """The people, their workspaces, and Alice's accounts."""
     alice, workspace = await _owner("Alice")
     charlie, elsewhere = await _owner("Charlie")
-    connected = {account.platform: account for account in await accounts.connect_sandbox(workspace)}
+    connected = {account.platform: account for account in await connecting.connect_sandbox(workspace)}
     return World(outbox, judge, workspace, alice, charlie, elsewhere, connected)
 
 

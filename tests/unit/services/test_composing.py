@@ -4,8 +4,8 @@ import pytest
 
 from app.ids import Id
 from app.models import Variant
-from app.services import composing
-from app.services.composing import Draft
+from app.services.writing import composing
+from app.services.writing.composing import Draft
 from platforms import REGISTRY
 from platforms.base import Option
 from tests.unit.services.documents import account

@@ -7,8 +7,8 @@ from itertools import combinations
 import pytest
 
 from app.models import FINAL, Part, Receipt, State, Trouble
-from app.services import views
-from app.services.views import DeliveryView
+from app.services.writing import views
+from app.services.writing.views import DeliveryView
 from tests.unit.services.documents import NOON, account, delivery
 
 TROUBLE = Trouble(remedy="retry", code="away", message="The server is away.", at=NOON)

@@ -20,10 +20,10 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.faultpoints import CLAIMED, FENCED
+from app.engine import attempts, backoff, deliveries
+from app.engine.faultpoints import CLAIMED, FENCED
 from app.models import EPOCH, Account, Delivery, State, now
 from app.queries import equal
-from app.services import attempts, backoff, deliveries
 from platforms.errors import PlatformError, TimedOut, Unavailable
 
 log = logging.getLogger(__name__)

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
 
+from app.engine import deliveries, dispatching
 from app.errors import Invalid, NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, Account, Attachment, Delivery, Post, State, User, Workspace, now
 from app.queries import equal
-from app.services import composing, deliveries, dispatching, outbox
-from app.services.composing import AttachedMedia, Draft, Preview, attached, previews
-from app.services.views import DeliveryView, PostView, listed, view
+from app.services.writing import composing, outbox
+from app.services.writing.composing import AttachedMedia, Draft, Preview, attached, previews
+from app.services.writing.views import DeliveryView, PostView, listed, view
 from app.zones import ZONES, local, parse
 
 __all__ = [

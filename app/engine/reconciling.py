@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from app import runtime
-from app.faultpoints import TOLD, reach
+from app.engine import access, attempts, backoff, contents, deliveries
+from app.engine.checkpoints import not_ours
+from app.engine.faultpoints import TOLD, reach
 from app.ids import Id
 from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now
-from app.services import attempts, backoff, contents, deliveries, sessions
-from app.services.checkpoints import not_ours
 from platforms import REGISTRY
 from platforms.base import Absent, Processing, Published, SentAttempt
 from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed
@@ -76,7 +76,7 @@ async def _ask(delivery: Delivery) -> Answer:
     try:
         return await _call_adapter(delivery, account)
     except TokenExpired:
-        return await _call_adapter(delivery, await sessions.refresh(account))
+        return await _call_adapter(delivery, await access.refresh(account))
 
 
 async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
@@ -86,7 +86,7 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at,
     )
-    return await REGISTRY[delivery.platform].reconcile(sessions.open_session(account), attempt)
+    return await REGISTRY[delivery.platform].reconcile(access.open_session(account), attempt)
 
 
 async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
@@ -164,4 +164,4 @@ async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) 
 async def _mark_reconnect(delivery: Delivery) -> None:
     account = await Account.get(delivery.account_id)
     if account is not None:
-        await sessions.mark_reconnect(account)
+        await access.mark_reconnect(account)

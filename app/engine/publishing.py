@@ -17,13 +17,13 @@ from typing import Any
 
 from app import runtime
 from app.courier import PUBLISH
-from app.faultpoints import CLAIMED, SAVED
+from app.engine import access, attempts, backoff, contents, deliveries, pacing, turns
+from app.engine.backoff import Decision
+from app.engine.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
+from app.engine.faultpoints import CLAIMED, SAVED
 from app.ids import Id
 from app.models import EPOCH, AttemptKind, Delivery, LatePolicy, State, Workspace, now
 from app.queries import equal
-from app.services import attempts, backoff, contents, deliveries, pacing, sessions
-from app.services.backoff import Decision
-from app.services.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
 from platforms import REGISTRY
 from platforms.base import Outcome
 from platforms.errors import PlatformError, QuotaExhausted, ReconnectNeeded, TokenExpired, Unavailable, UnexpectedReply
@@ -47,7 +47,7 @@ async def publish(delivery_id: Id) -> Decision | None:
     if delivery is None or delivery.state != State.QUEUED or delivery.due_at > now() + EARLY:
         return None
     await asyncio.sleep(max(0.0, (delivery.due_at - now()).total_seconds()))
-    turn = await sessions.take_turn(delivery.account_id)
+    turn = await turns.take_turn(delivery.account_id)
     if turn is None:
         return None  # whoever has the turn calls the next one when it ends
     attempted = False
@@ -84,7 +84,7 @@ async def _too_late(delivery: Delivery) -> bool:
     return True
 
 
-async def _paced(delivery: Delivery, turn: sessions.Turn) -> bool:
+async def _paced(delivery: Delivery, turn: turns.Turn) -> bool:
     """Whether the network's published limit is used up for now; then it waits in the database until there is room."""
     pause = await pacing.admit(turn.account)
     if not pause:
@@ -108,12 +108,12 @@ async def _next_due(account_id: Id) -> Delivery | None:
     return found[0] if found and found[0].due_at <= now() else None
 
 
-async def _pass_on(turn: sessions.Turn, seen: Delivery, *, sent: bool) -> None:
+async def _pass_on(turn: turns.Turn, seen: Delivery, *, sent: bool) -> None:
     """End the turn, then call whoever came while it lasted. In this order: who comes later finds the account free.
 
     ``seen`` is not called if nothing changed it: something broke, its message is tried again, and more calls would be a storm.
     """
-    await sessions.end_turn(turn, sent=sent)
+    await turns.end_turn(turn, sent=sent)
     following = await _next_due(turn.account.id)
     if following is not None and following.move_id != seen.move_id:
         await runtime.current().courier.send(PUBLISH, following.id, following.lane)
@@ -122,7 +122,7 @@ async def _pass_on(turn: sessions.Turn, seen: Delivery, *, sent: bool) -> None:
 # --- the attempt ------------------------------------------------------------------------------------------------------
 
 
-async def _attempt(delivery: Delivery, turn: sessions.Turn) -> Decision | None:
+async def _attempt(delivery: Delivery, turn: turns.Turn) -> Decision | None:
     claimed = await _claim(delivery)
     if claimed is None:
         return None
@@ -206,8 +206,8 @@ async def _publish_part(checkpoint: DeliveryCheckpoint) -> Outcome:
         return await _call_adapter(checkpoint)
 
 
-async def _with_fresh_tokens(turn: sessions.Turn) -> sessions.Turn:
-    return sessions.Turn(await sessions.refresh(turn.account), turn.token)
+async def _with_fresh_tokens(turn: turns.Turn) -> turns.Turn:
+    return turns.Turn(await access.refresh(turn.account), turn.token)
 
 
 async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
@@ -215,7 +215,7 @@ async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     content = await contents.of_part(delivery, account)
     async with checkpoint.step_limit():
         return await REGISTRY[delivery.platform].publish(
-            sessions.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
+            access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )
 
 
@@ -240,7 +240,7 @@ async def _settle(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decis
         jitter=random.random(),  # noqa: S311
     )
     if isinstance(error, ReconnectNeeded):
-        await sessions.mark_reconnect(checkpoint.turn.account)
+        await access.mark_reconnect(checkpoint.turn.account)
     moved = await deliveries.move(
         delivery.id,
         State.PUBLISHING,

@@ -10,7 +10,7 @@ from app.errors import NotFound
 from app.ids import Id
 from app.models import EDITABLE, FINAL, Account, Attempt, Delivery, Post, State, Workspace, now
 from app.queries import equal
-from app.services import accounts
+from app.services.accounts import profiles
 from app.zones import local
 from platforms import REGISTRY
 from platforms.base import Adapter
@@ -181,7 +181,7 @@ def describe(delivery: Delivery, account: Account, attempts: list[Attempt], *, z
         label=label,
         tone=tone,
         detail=detail,
-        url=accounts.public_url(account, receipt.url) if receipt else None,
+        url=profiles.public_url(account, receipt.url) if receipt else None,
         attempts=attempts,
         actions=_actions(delivery),
     )

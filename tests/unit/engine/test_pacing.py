@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.engine import share
+from app.engine.pacing import after_one, wait
 from app.models import EPOCH
-from app.services.pacing import after_one, wait
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

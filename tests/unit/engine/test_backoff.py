@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine import backoff
+from app.engine.backoff import CHECKS, LONGEST_HINT, SHORTEST_HINT, STEPS, Decision
 from app.models import TRANSITIONS, State
-from app.services import backoff
-from app.services.backoff import CHECKS, LONGEST_HINT, SHORTEST_HINT, STEPS, Decision
 from platforms import errors
 from platforms.errors import (
     ContentRejected,

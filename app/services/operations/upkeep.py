@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pymongo import ReturnDocument
 
 from app import runtime
+from app.engine import access
 from app.models import Account, AccountState, now
-from app.services import sessions
 from platforms import REGISTRY
 from platforms.errors import PlatformError
 
@@ -51,5 +51,5 @@ async def look_after_one(at: datetime) -> bool:
 
 async def _renew(account: Account) -> None:
     async with asyncio.timeout(runtime.current().settings.step_limit):
-        limits = await REGISTRY[account.platform].limits(sessions.open_session(account))
+        limits = await REGISTRY[account.platform].limits(access.open_session(account))
     await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"limits": limits}})

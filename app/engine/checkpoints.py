@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from app import runtime
-from app.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
+from app.engine import deliveries, turns
+from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
 from app.models import EPOCH, Attempt, Delivery, Receipt, State, now
-from app.services import deliveries, sessions
 from platforms.base import Outcome, Processing, Published
 from platforms.errors import PlatformError, TimedOut, Unavailable, UnexpectedReply
 
@@ -31,7 +31,7 @@ def not_ours(platform: str) -> UnexpectedReply:
 class DeliveryCheckpoint:
     """:class:`platforms.base.Checkpoint` over the delivery's document; keeps the lease, the turn and the step limit going."""
 
-    def __init__(self, delivery: Delivery, attempt: Attempt, turn: sessions.Turn) -> None:
+    def __init__(self, delivery: Delivery, attempt: Attempt, turn: turns.Turn) -> None:
         self.delivery = delivery
         self.attempt = attempt
         self.turn = turn
@@ -121,7 +121,7 @@ class DeliveryCheckpoint:
 
     async def _write(self, **changes: Any) -> None:
         settings = runtime.current().settings
-        await sessions.extend_turn(self.turn)
+        await turns.extend_turn(self.turn)
         began = asyncio.get_running_loop().time()
         self._keep(
             await deliveries.move(

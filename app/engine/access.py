@@ -1,7 +1,6 @@
-"""Using an account: a session for one call, fresh tokens, and its turn, because one account publishes one thing at a time."""
+"""An account's access to its network: a session for one call, and fresh tokens."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +8,8 @@ from pymongo import ReturnDocument
 from pymongo.errors import ConnectionFailure
 
 from app import runtime
-from app.ids import Id
 from app.models import EPOCH, Account, AccountState, now
 from app.sealing import SealBroken
-from app.services import pacing
 from platforms import REGISTRY
 from platforms.base import Session
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
@@ -132,42 +129,3 @@ async def mark_reconnect(account: Account) -> None:
         {"_id": account.id, "session_version": account.session_version, "state": AccountState.CONNECTED},
         {"$set": {"state": AccountState.RECONNECT_NEEDED}},
     )
-
-
-# --- one thing at a time ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An account's lease: while it holds, nobody else publishes to the account."""
-
-    account: Account
-    token: Id
-
-
-async def take_turn(account_id: Id) -> Turn | None:
-    """Lease the account for one delivery; ``None`` while another holds it, or if the account does not exist."""
-    token = Id()
-    found = await Account.get_pymongo_collection().find_one_and_update(
-        {"_id": account_id, "busy_until": {"$lt": now()}},
-        {"$set": {"busy_until": now() + runtime.current().settings.lease_time, "busy_with": token}},
-        return_document=ReturnDocument.AFTER,
-    )
-    return Turn(Account.model_validate(found), token) if found else None
-
-
-async def extend_turn(turn: Turn) -> None:
-    """Keep the turn for another lease; losing it only loosens the order, so that is not an error."""
-    await Account.get_pymongo_collection().update_one(
-        {"_id": turn.account.id, "busy_with": turn.token},
-        {"$set": {"busy_until": now() + runtime.current().settings.lease_time}},
-    )
-
-
-async def end_turn(turn: Turn, *, sent: bool) -> None:
-    """Give the account free; ``sent``: something was handed to the network, which took a token from the account's bucket."""
-    changes: dict[str, Any] = {"busy_until": EPOCH}
-    per_hour = REGISTRY[turn.account.platform].capabilities.per_hour
-    if sent and per_hour:
-        changes["paced_until"] = pacing.after_one(turn.account.paced_until, now(), per_hour)
-    await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.engine import contents
 from app.errors import Invalid
 from app.ids import Id
 from app.models import Account, Attachment, MediaFile, Variant, Workspace, now
-from app.services import accounts, contents, media
+from app.services.accounts import profiles
+from app.services.media import files
 from platforms import REGISTRY
 from platforms.base import Adapter, Capabilities, Option, Problem, Segment
 
@@ -75,14 +77,14 @@ class Preview:
 async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Account]:
     """The workspace's accounts among ``account_ids``, in the workspace's order."""
     wanted = set(account_ids)
-    return [account for account in await accounts.listed(workspace) if account.id in wanted]
+    return [account for account in await profiles.listed(workspace) if account.id in wanted]
 
 
 async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
     """The attached files that exist in this workspace, in order."""
     found = [(await MediaFile.get(attachment.media_id), attachment.alt) for attachment in attachments]
     mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
-    return [AttachedMedia(file, alt, media.url(file)) for file, alt in mine]
+    return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
 
 
 async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:

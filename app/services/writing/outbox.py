@@ -8,12 +8,12 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
+from app.engine import deliveries, dispatching
 from app.errors import NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, Delivery, Part, Post, State, now
 from app.queries import equal
-from app.services import deliveries, dispatching
-from app.services.composing import Preview
+from app.services.writing.composing import Preview
 
 
 async def write(post: Post, shown: Sequence[Preview], *, change: bool) -> None:

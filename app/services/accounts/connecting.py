@@ -1,4 +1,4 @@
-"""Accounts: which there are, and connecting them."""
+"""Connecting accounts: with a password, through a network's consent page, or to the sandbox networks."""
 
 import hashlib
 import secrets
@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urljoin, urlsplit
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from app import runtime
+from app.engine import deliveries
 from app.errors import Invalid, NotFound
-from app.ids import Id
 from app.models import Account, AccountState, Delivery, PendingConnection, Registration, State, User, Workspace, now
 from app.queries import equal
 from app.sealing import SealBroken
-from app.services import deliveries
 from platforms import REGISTRY
 from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
 from platforms.errors import Misconfigured, PlatformError, Remedy
@@ -25,34 +23,6 @@ from platforms.sandbox.connect import connect_all
 
 CONSENT_TIME = timedelta(minutes=30)
 """How long a person may take on the network's consent page."""
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-async def listed(workspace: Workspace) -> list[Account]:
-    """The workspace's accounts without the disconnected ones, oldest first."""
-    query = {**equal(workspace_id=workspace.id), "state": {"$ne": AccountState.DISCONNECTED}}
-    return sorted(await Account.find(query).to_list(), key=lambda account: account.created_at)
-
-
-async def get(workspace: Workspace, account_id: Id) -> Account:
-    """The account, if it belongs to ``workspace``. Raises ``NotFound``."""
-    account = await Account.get(account_id)
-    if account is None or account.workspace_id != workspace.id:
-        raise NotFound
-    return account
-
-
-def public_url(account: Account, url: str) -> str:
-    """A receipt's address as people can open it: a sandbox post is found wherever the sandbox is seen from today."""
-    if not account.sandbox:
-        return url
-    settings = runtime.current().settings
-    return urljoin(settings.sandbox_public_url or settings.sandbox_url or "/", urlsplit(url).path)
-
-
-# --- connecting -------------------------------------------------------------------------------------------------------
 
 
 async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str]) -> Account:
@@ -134,15 +104,6 @@ async def connect_sandbox(workspace: Workspace) -> list[Account]:
     except PlatformError as error:
         raise Invalid({"": f"The sandbox does not answer: {error.message}"}) from error
     return [await _save(workspace, platform, one, sandbox_url=url) for platform, one in connected]
-
-
-async def disconnect(workspace: Workspace, account_id: Id) -> None:
-    """Forget the account's tokens. What is scheduled for it fails with that reason unless it is connected again."""
-    account = await get(workspace, account_id)
-    await Account.get_pymongo_collection().update_one(
-        {"_id": account.id},
-        {"$set": {"state": AccountState.DISCONNECTED, "sealed": ""}, "$inc": {"session_version": 1}},
-    )
 
 
 def _adapter(platform: str) -> Adapter:

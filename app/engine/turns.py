@@ -1,0 +1,48 @@
+"""Turns: one account publishes one thing at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from app import runtime
+from app.engine import pacing
+from app.ids import Id
+from app.models import EPOCH, Account, now
+from platforms import REGISTRY
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An account's lease: while it holds, nobody else publishes to the account."""
+
+    account: Account
+    token: Id
+
+
+async def take_turn(account_id: Id) -> Turn | None:
+    """Lease the account for one delivery; ``None`` while another holds it, or if the account does not exist."""
+    token = Id()
+    found = await Account.get_pymongo_collection().find_one_and_update(
+        {"_id": account_id, "busy_until": {"$lt": now()}},
+        {"$set": {"busy_until": now() + runtime.current().settings.lease_time, "busy_with": token}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return Turn(Account.model_validate(found), token) if found else None
+
+
+async def extend_turn(turn: Turn) -> None:
+    """Keep the turn for another lease; losing it only loosens the order, so that is not an error."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": turn.account.id, "busy_with": turn.token},
+        {"$set": {"busy_until": now() + runtime.current().settings.lease_time}},
+    )
+
+
+async def end_turn(turn: Turn, *, sent: bool) -> None:
+    """Give the account free; ``sent``: something was handed to the network, which took a token from the account's bucket."""
+    changes: dict[str, Any] = {"busy_until": EPOCH}
+    per_hour = REGISTRY[turn.account.platform].capabilities.per_hour
+    if sent and per_hour:
+        changes["paced_until"] = pacing.after_one(turn.account.paced_until, now(), per_hour)
+    await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})

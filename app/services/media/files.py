@@ -1,0 +1,67 @@
+"""Uploaded images: checked, cleaned of metadata, stored; and made to fit a network's limits when they are sent."""
+
+import secrets
+from datetime import timedelta
+
+from app import pictures, runtime
+from app.errors import Invalid, NotFound
+from app.ids import Id
+from app.models import MediaFile, Workspace, now
+
+MAX_UPLOAD_BYTES = 25 * 1024 * 1024
+"""Largest file a person may upload; phone photos are 3 to 12 MB."""
+
+LINK_TIME = timedelta(days=1)
+"""Signed links stay good for one to two of these, and are the same all day, so that browsers can keep the picture."""
+
+
+async def add(workspace: Workspace, data: bytes) -> MediaFile:
+    """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for anything that is no JPEG, PNG, WebP or GIF."""
+    if len(data) > MAX_UPLOAD_BYTES:
+        raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
+    clean, mime, width, height = await pictures.in_workshop(pictures.clean, data)
+    file = MediaFile(
+        workspace_id=workspace.id,
+        mime=mime,
+        size=len(clean),
+        width=width,
+        height=height,
+        path=f"{workspace.id}/{secrets.token_hex(16)}",
+    )
+    await runtime.current().storage.put(file.path, clean, mime=mime)
+    return await file.insert()
+
+
+async def get(workspace: Workspace, media_id: Id) -> MediaFile:
+    """The file, if it belongs to ``workspace``. Raises ``NotFound``."""
+    file = await MediaFile.get(media_id)
+    if file is None or file.workspace_id != workspace.id:
+        raise NotFound
+    return file
+
+
+# --- signed links -----------------------------------------------------------------------------------------------------
+
+
+def url(file: MediaFile) -> str:
+    """A relative link to the picture that works without a session and stops working after a while."""
+    day = int(now().timestamp() // LINK_TIME.total_seconds()) + 2
+    return f"/media/{file.id}?until={day}&sig={_sign(str(file.id), day)}"
+
+
+async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaFile, bytes]:
+    """The file behind a signed link. Raises ``NotFound`` for a wrong or old signature, as for a missing file."""
+    expired = until < now().timestamp() / LINK_TIME.total_seconds()  # strangers may send numbers that no float can hold
+    if expired or not runtime.current().sealer.signed(f"media:{media_id}:{until}", signature):
+        raise NotFound
+    file = await MediaFile.get(Id(media_id))
+    if file is None:
+        raise NotFound
+    try:
+        return file, await runtime.current().storage.get(file.path)
+    except FileNotFoundError:
+        raise NotFound from None
+
+
+def _sign(media_id: str, until: int) -> str:
+    return runtime.current().sealer.sign(f"media:{media_id}:{until}")

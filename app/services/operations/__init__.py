@@ -1,0 +1,1 @@
+"""Whether the installation does its work, and what it does for itself."""

@@ -1,0 +1,1 @@
+"""Writing posts, seeing what became of them, and what people do about it."""

@@ -64,6 +64,16 @@ class Session:
     http: httpx.AsyncClient = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Whose posts are meant, without any secret: ``server``, ``remote_id``, ``handle`` and ``limits`` as in :class:`Session`."""
+
+    server: str
+    remote_id: str
+    handle: str
+    limits: Mapping[str, Any] = field(repr=False)
+
+
 class Checkpoint(Protocol):
     """What survives a crash in the middle of ``publish``.
 
@@ -119,7 +129,11 @@ class Processing:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The network does not have it. Whether it may still be storing it, the engine judges by the time since the fence."""
+    """The network does not have it, and sending it again is safe as far as the network can tell.
+
+    Whether it may still be storing it, the engine judges by :attr:`Capabilities.settles_in`. A lookup that cannot prove it (words
+    differ, a clock beyond tolerance, a listing that hides some posts) raises ``Unconfirmed`` instead.
+    """
 
 
 Outcome = Published | Processing
@@ -190,7 +204,11 @@ class Option:
 
 
 class Idempotency(StrEnum):
-    """How a repetition is kept out: by the network, by looking first, or not at all."""
+    """What keeps a second post out after a first one of which nobody knows whether it was accepted; the engine obeys it.
+
+    ``NATIVE``: the network, which takes a second request with the same key for the first one. ``LOOKUP``: the looking, because
+    :class:`Absent` is proof there. ``NONE``: nothing, so that after :class:`Absent` the engine asks a person and never repeats.
+    """
 
     NATIVE = "native"
     LOOKUP = "lookup"
@@ -202,7 +220,8 @@ class Capabilities:
     """What a network can do. Templates, validation, documentation and tests all read this one object.
 
     ``per_hour`` is the published number of posts an account may make in an hour, ``installation_per_hour`` what one address or
-    app may make on one server for all its accounts together (``None``: not published).
+    app may make on one server for all its accounts together (``None``: not published). ``settles_in`` is how long after sending
+    the network may still be storing a request that we gave up: before that, *not there* is no answer.
     """
 
     text: TextRule
@@ -213,6 +232,7 @@ class Capabilities:
     per_hour: int | None = None
     installation_per_hour: int | None = None
     idempotency: Idempotency = Idempotency.NONE
+    settles_in: timedelta = timedelta(seconds=60)
 
 
 class Adapter(Protocol):
@@ -264,6 +284,13 @@ class Adapter(Protocol):
         """Find out, by reading only, what became of ``attempt``.
 
         Raises ``Unconfirmed`` if the network offers no way to know, another ``PlatformError`` if it could not be asked now.
+        """
+        ...
+
+    def remote_id(self, url: str, profile: Profile) -> str | None:
+        """The id that :class:`Published` would carry for the post at ``url``, an address that a person pasted.
+
+        ``None`` if it is not the address of a post of ``profile`` on this network. Pure; never raises.
         """
         ...
 

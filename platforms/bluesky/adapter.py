@@ -7,6 +7,7 @@ knows a write at once, tells what became of it.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from platforms.base import (
     Media,
     MediaRule,
     Problem,
+    Profile,
     Published,
     Segment,
     SentAttempt,
@@ -35,6 +37,8 @@ from platforms.errors import ContentRejected, PlatformError, Rejected, Unexpecte
 from platforms.text import graphemes
 
 _WEB = "https://bsky.app"
+_POST = re.compile(r"(?P<who>[a-zA-Z0-9._:%-]+)/post/(?P<rkey>[a-zA-Z0-9._:~-]{1,512})")
+"""What follows ``/profile/`` in the address of a post."""
 _ALREADY_THERE = "InvalidSwap"
 _NOT_THERE = "RecordNotFound"
 _BLOB_GONE = "BlobNotFound"
@@ -108,6 +112,14 @@ class Bluesky:
     async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
         """Look at the one address where the record can be."""
         return await _look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
+
+    def remote_id(self, url: str, profile: Profile) -> str | None:
+        """The record's ``at://`` address: profiles are named by handle or by DID."""
+        web = profile.limits.get("web", _WEB)
+        found = _POST.fullmatch(url.strip().partition("?")[0].rstrip("/").removeprefix(f"{web}/profile/"))
+        if found is None or found["who"] not in (profile.remote_id, profile.handle):
+            return None
+        return f"at://{profile.remote_id}/{lexicon.POST}/{found['rkey']}"
 
     async def refresh(self, session: Session) -> dict[str, str]:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""

@@ -14,6 +14,7 @@ from platforms.base import (
     Connector,
     Content,
     Problem,
+    Profile,
     Published,
     Segment,
     SentAttempt,
@@ -92,6 +93,13 @@ class Mastodon:
     async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
         """Read the account's own statuses back past ``attempt.sent_at``. Raises ``PlatformError``."""
         return await find(session, attempt, now=self._now())
+
+    def remote_id(self, url: str, profile: Profile) -> str | None:
+        """The last part of ``<server>/@<name>/<id>``."""
+        name = profile.handle.removeprefix("@").partition("@")[0]
+        address = url.strip().partition("?")[0].rstrip("/")
+        found = address.removeprefix(f"{profile.server}/@{name}/")
+        return found if found != address and found.isalnum() and found.isascii() else None
 
     async def refresh(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - the contract's signature
         """Always raises ``TokenRevoked``: tokens here do not expire, so a refused one was withdrawn."""

@@ -17,6 +17,7 @@ from platforms.base import (
     Outcome,
     Problem,
     Processing,
+    Profile,
     Published,
     Segment,
     SentAttempt,
@@ -94,6 +95,9 @@ class Belfry:
         if attempt.key not in self.posts:
             return Absent()
         return Processing(attempt.key, timedelta(seconds=3)) if self.processing else self._receipt(attempt.key)
+
+    def remote_id(self, url: str, profile: Profile) -> str | None:
+        return url.strip().removeprefix(f"{profile.server}/") if url.strip().startswith(f"{profile.server}/") else None
 
     async def refresh(self, session: Session) -> dict[str, str]:
         self.refreshed += 1

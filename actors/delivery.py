@@ -51,4 +51,4 @@ def follow(decision: Decision | None) -> None:
         case Decision(state=State.QUEUED, due_at=due_at):
             raise Retry(delay=max(0, round((due_at - now()).total_seconds() * 1000)))
         case Decision(state=State.FAILED | State.DEAD, trouble=trouble):
-            raise DeadLetter(f"{trouble.code}: {trouble.message}")
+            raise DeadLetter(trouble.code if trouble else "")

@@ -21,3 +21,25 @@ class TooLate(Exception):
     def __init__(self, message: str = "Too late: it is being sent right now.") -> None:
         super().__init__(message)
         self.message = message
+
+
+class GoneOut(TooLate):
+    """It is on the networks, and what was sent is not changed here; it can be made a new post of."""
+
+    def __init__(self) -> None:
+        super().__init__("It went out already, and what was sent cannot be changed here. You can make a new post of it.")
+
+
+class Conflict(TooLate):
+    """Somebody else saved the same thing meanwhile; nothing was changed. The person has to see both versions."""
+
+    def __init__(self, message: str = "Somebody else changed it meanwhile. Nothing was saved.") -> None:
+        super().__init__(message)
+
+
+class Unsure(Exception):
+    """It can be done, but only if that is meant; ``message`` is the question."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,6 +1,6 @@
 """Wall-clock times that people type, and the instants they mean."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from app.errors import Invalid
@@ -39,3 +39,13 @@ def parse(date: str, time: str, zone: str) -> datetime:
     if local(instant, zone).replace(tzinfo=None) != wall:
         raise Invalid({"time": f"{time} does not exist on that day in {zone}: the clocks are put forward."})
     return instant
+
+
+def next_full_hour(at: datetime, zone: str) -> datetime:
+    """The first full hour, as a clock in ``zone`` shows it, that is at least ten minutes after ``at``; a time that exists there.
+
+    Counted in UTC and looked at in the zone: where the clocks are put forward, an hour that is skipped is never met.
+    """
+    soon = (at + timedelta(minutes=10)).astimezone(UTC).replace(second=0, microsecond=0)
+    quarters = (local(soon + timedelta(minutes=minutes), zone) for minutes in range(1, 121))
+    return next(wall for wall in quarters if wall.minute == 0)

@@ -221,7 +221,8 @@ class Capabilities:
 
     ``per_hour`` is the published number of posts an account may make in an hour, ``installation_per_hour`` what one address or
     app may make on one server for all its accounts together (``None``: not published). ``settles_in`` is how long after sending
-    the network may still be storing a request that we gave up: before that, *not there* is no answer.
+    the network may still be storing a request that we gave up: before that, *not there* is no answer. ``processing_limit``:
+    longer than this it prepares nothing.
     """
 
     text: TextRule
@@ -233,6 +234,7 @@ class Capabilities:
     installation_per_hour: int | None = None
     idempotency: Idempotency = Idempotency.NONE
     settles_in: timedelta = timedelta(seconds=60)
+    processing_limit: timedelta = timedelta(days=1)
 
 
 class Adapter(Protocol):

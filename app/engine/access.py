@@ -11,7 +11,7 @@ from app import runtime
 from app.models import EPOCH, Account, AccountState, now
 from app.sealing import SealBroken
 from platforms import REGISTRY
-from platforms.base import Session
+from platforms.base import Profile, Session
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 
 REFRESH_TIME = timedelta(seconds=60)
@@ -42,6 +42,11 @@ def open_session(account: Account) -> Session:
         limits=account.limits,
         http=parts.http,
     )
+
+
+def profile(account: Account) -> Profile:
+    """Whose posts are meant, without any secret: it works for a disconnected account too."""
+    return Profile(server=_server(account), remote_id=account.remote_id, handle=account.handle, limits=account.limits)
 
 
 def _server(account: Account) -> str:

@@ -23,8 +23,11 @@ SPREAD = 0.2
 WITHOUT_HINT = timedelta(minutes=1)
 """Pause after a rate limit whose answer did not say when to come back."""
 
-SHORTEST_HINT = timedelta(seconds=1)
-"""A rate limit costs no strike, so one that says "now" again and again must not make us ask without a pause."""
+SLOWEST = timedelta(minutes=15)
+"""A rate limit costs no strike; one that says "now" again and again doubles its pause from a second up to this."""
+
+LONGEST_TRY = timedelta(days=2)
+"""So long after the first try a delivery is given up, whatever the network says. Longer than a daily quota."""
 
 LONGEST_HINT = timedelta(days=1)
 """A ``Retry-After`` beyond this is taken for a mistake of the network."""
@@ -38,20 +41,35 @@ CHECKS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 60, 120, 30
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The delivery's next state and time. ``strike``: this failure used up an attempt."""
+    """The delivery's next state and time. ``strike``: this failure used up an attempt; ``trouble``: if something went wrong."""
 
     state: State
     due_at: datetime
     strike: bool
-    trouble: Trouble
+    trouble: Trouble | None
 
 
-def decide(error: PlatformError, *, strikes: int, now: datetime, horizon: timedelta, jitter: float) -> Decision:
-    """The one match over remedies. ``strikes`` are the failures before this one; ``jitter`` is in [0, 1)."""
+def decide(
+    error: PlatformError,
+    *,
+    strikes: int,
+    limited: int,
+    begun_at: datetime,
+    now: datetime,
+    horizon: timedelta,
+    jitter: float,
+) -> Decision:
+    """The one match over remedies. ``strikes`` and ``limited`` are the failures and the refusals for being too fast before this
+    one, ``begun_at`` the instant of the first try; ``jitter`` is in [0, 1).
+    """
     evidence = trouble(error, now)
     match error.remedy:
         case Remedy.RETRY:
-            return _retry(error, evidence, strikes=strikes, now=now, horizon=horizon, jitter=jitter)
+            wait = delay(error, strikes=strikes, limited=limited, jitter=jitter)
+            if wait is None or now + wait - begun_at > LONGEST_TRY:
+                return Decision(State.DEAD, now, True, evidence)
+            state = State.QUEUED if wait <= horizon else State.SCHEDULED
+            return Decision(state, now + wait, not is_limit(error), evidence)
         case Remedy.RECONCILE:
             return Decision(State.UNCONFIRMED, now + FIRST_CHECK, True, evidence)
         case Remedy.RECONNECT | Remedy.EDIT:
@@ -65,27 +83,23 @@ def trouble(error: PlatformError, at: datetime) -> Trouble:
     return Trouble(remedy=error.remedy, code=error.code, message=error.message, status=error.status, at=at)
 
 
-def _retry(
-    error: PlatformError, evidence: Trouble, *, strikes: int, now: datetime, horizon: timedelta, jitter: float
-) -> Decision:
-    counts = not isinstance(error, RateLimited | QuotaExhausted)
-    wait = delay(error, strikes=strikes, jitter=jitter)
-    if wait is None:
-        return Decision(State.DEAD, now, True, evidence)
-    state = State.QUEUED if wait <= horizon else State.SCHEDULED
-    return Decision(state, now + wait, counts, evidence)
+def is_limit(error: PlatformError) -> bool:
+    """Whether waiting is the whole cure, so that it uses up no attempt."""
+    return isinstance(error, RateLimited | QuotaExhausted)
 
 
-def delay(error: PlatformError, *, strikes: int, jitter: float) -> timedelta | None:
+def delay(error: PlatformError, *, strikes: int, limited: int = 0, jitter: float) -> timedelta | None:
     """How long to wait before trying again; ``None`` when enough was tried. The network's own hint wins."""
-    limited = isinstance(error, RateLimited | QuotaExhausted)
-    if not limited and strikes >= len(STEPS):
+    if is_limit(error):
+        shortest = min(timedelta(seconds=2 ** min(limited, 20)), SLOWEST)
+        return min(
+            max(error.retry_after if error.retry_after is not None else WITHOUT_HINT * (1 + SPREAD * jitter), shortest),
+            LONGEST_HINT,
+        )
+    if strikes >= len(STEPS):
         return None
     if error.retry_after is not None:
-        shortest = SHORTEST_HINT if limited else timedelta()
-        return min(max(error.retry_after, shortest), LONGEST_HINT)
-    if limited:
-        return WITHOUT_HINT * (1 + SPREAD * jitter)
+        return min(max(error.retry_after, timedelta()), LONGEST_HINT)
     step = STEPS[strikes]
     return step if step < timedelta(minutes=2) else step * (1 + SPREAD * jitter)
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app import runtime
-from app.engine import deliveries, turns
+from app.engine import deliveries, outbox, turns
 from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
 from app.models import EPOCH, Attempt, Delivery, Receipt, State, now
 from platforms.base import Outcome, Processing, Published
@@ -21,6 +21,14 @@ SAVE_PATIENCE = 600
 
 class LeaseLost(Exception):
     """Another worker has taken this delivery over; whatever we still had in mind is not ours to do."""
+
+
+class Unwanted(Exception):
+    """Looked at behind the fence: a person does not want this any more, or not in these words. Nothing was sent."""
+
+    def __init__(self, becomes: State) -> None:
+        super().__init__(becomes)
+        self.becomes = becomes
 
 
 def not_ours(platform: str) -> UnexpectedReply:
@@ -36,6 +44,7 @@ class DeliveryCheckpoint:
         self.attempt = attempt
         self.turn = turn
         self.step = CLAIMED
+        self.sent_before = delivery.first_sent_at
         self._timeout: asyncio.Timeout | None = None
 
     @property
@@ -54,8 +63,12 @@ class DeliveryCheckpoint:
         await self.reach(UPLOADED)
 
     async def fence(self) -> None:
-        """The point of no return. Raises ``LeaseLost``."""
-        await self._write(fenced_at=now())
+        """The point of no return, and the last look at what people want. Raises ``LeaseLost``, ``Unwanted``."""
+        at = now()
+        await self._write(fenced_at=at, first_sent_at=self.sent_before if self.sent_before > EPOCH else at)
+        becomes = await outbox.still_wanted(self.delivery)
+        if becomes is not None:
+            raise Unwanted(becomes)
         await self.reach(FENCED)
 
     async def reach(self, step: str) -> None:
@@ -96,17 +109,16 @@ class DeliveryCheckpoint:
                     where=self._ours,
                     patience=SAVE_PATIENCE,
                     due_at=now() + check_in,
+                    processing_at=now(),
                     lease_until=EPOCH,
                     saved=json.dumps({**self.saved, "remote_ref": remote_ref}),
                 )
 
     async def _answer_after_all(self, outcome: Outcome) -> Delivery | None:
-        """The lease was lost, and others wonder what became of the post: nobody knows better than the network's own answer."""
+        """The lease was lost, and others decided what became of the post: nobody knows better than the network's own answer."""
         if not isinstance(outcome, Published):
             return None
-        receipt = Receipt(remote_id=outcome.remote_id, url=outcome.url)
-        where = {"revision": self.delivery.revision}
-        return await deliveries.settle_part(self.delivery, receipt, source=State.UNCONFIRMED, where=where)
+        return await deliveries.keep_receipt(self.delivery, Receipt(remote_id=outcome.remote_id, url=outcome.url))
 
     @asynccontextmanager
     async def step_limit(self) -> AsyncIterator[None]:

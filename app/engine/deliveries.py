@@ -7,24 +7,30 @@ the program, and guards the change by the state it starts from, so of two who tr
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from app.ids import Id
-from app.models import EPOCH, TRANSITIONS, Delivery, Receipt, State, now
+from app.models import EDITABLE, EPOCH, TRANSITIONS, Delivery, Receipt, State, now, reading
 from app.queries import equal
 
 log = logging.getLogger(__name__)
 
-
-class ReceiptTaken(Exception):
-    """The post on the network is the receipt of another delivery already."""
-
+HOLD = timedelta(seconds=30)
+"""How long a delivery waits for somebody who is saving its post; after a crash in between it goes on as it was."""
 
 _PAUSE = 0.5
 """Seconds between two tries at a write whose connection broke."""
+
+_TRIES = 20
+"""Compare-and-sets at a receipt before somebody who changes the delivery all the time counts as a fault of the program."""
+
+
+class ReceiptTaken(Exception):
+    """The post on the network is the receipt of another delivery already."""
 
 
 async def move(
@@ -72,6 +78,51 @@ async def _apply(delivery_id: Id, query: dict[str, Any], update: dict[str, Any],
     return Delivery.model_validate(found) if found else None
 
 
+# --- while its post is saved ------------------------------------------------------------------------------------------
+
+
+async def hold(delivery: Delivery, token: Id) -> bool:
+    """Keep workers from claiming ``delivery`` while its post is saved; ``False`` if it is not there to be held.
+
+    Who read the delivery before cannot claim it any more (its ``move_id`` is new), who reads it from now on must not.
+    """
+    known: Delivery | None = delivery
+    while known is not None and known.state in EDITABLE and known.held_until < now():
+        held = await Delivery.get_pymongo_collection().update_one(
+            {"_id": known.id, "move_id": known.move_id},
+            {"$set": {"held_by": token, "held_until": now() + HOLD, "move_id": Id()}},
+        )
+        if held.matched_count:
+            return True
+        known = await reading.get(Delivery, known.id)
+    return False
+
+
+async def let_go(post_id: Id, token: Id) -> None:
+    """End what :func:`hold` began for a post that was not saved after all."""
+    for delivery in await reading.find(Delivery, equal(post_id=post_id, held_by=token)):
+        await Delivery.get_pymongo_collection().update_one(
+            {"_id": delivery.id, "held_by": token}, {"$set": {"held_by": None, "held_until": EPOCH}}
+        )
+
+
+async def move_if_free(delivery: Delivery, sources: Collection[State], target: State, **changes: Any) -> Delivery | None:
+    """:func:`move` from any of ``sources``, unless its post is being saved at this moment; ``None`` if that cannot be.
+
+    States and times are looked at here and guarded by ``move_id``: the embedded engine finds no date beside an ``$in``.
+    """
+    known: Delivery | None = delivery
+    while known is not None and known.state in sources and known.held_until < now():
+        moved = await move(known.id, known.state, target, where={"move_id": known.move_id}, **changes)
+        if moved is not None:
+            return moved
+        known = await reading.get(Delivery, known.id)
+    return None
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------------
+
+
 async def settle_part(
     delivery: Delivery, receipt: Receipt, *, source: State, where: Mapping[str, Any] | None = None, patience: float = 10
 ) -> Delivery | None:
@@ -87,7 +138,7 @@ async def settle_part(
     onward = State.PUBLISHED if done else (State.PUBLISHING if source == State.PUBLISHING else State.SCHEDULED)
     extra: dict[str, Any] = {"published_at": now(), "trouble": None} if done else {}
     if onward != State.PUBLISHING:
-        extra["lease_until"] = EPOCH
+        extra |= {"lease_until": EPOCH, "held_by": None, "held_until": EPOCH}
     try:
         moved = await move(
             delivery.id,
@@ -109,7 +160,25 @@ async def settle_part(
     return moved
 
 
+async def keep_receipt(sent: Delivery, receipt: Receipt) -> Delivery | None:
+    """A receipt that comes late, for the part that ``sent`` was at: whatever was decided meanwhile, the post is out.
+
+    ``None`` if the delivery is gone, holds other words by now, or has this part's receipt already. Raises ``ReceiptTaken``.
+    """
+    for _ in range(_TRIES):
+        known = await reading.get(Delivery, sent.id)
+        if known is None or known.wording != sent.wording or known.position != sent.position:
+            return None
+        moved = await settle_part(known, receipt, source=known.state, where={"move_id": known.move_id})
+        if moved is not None:
+            log.warning("delivery %s was %s when the network's receipt came; it is out", known.id, known.state)
+            return moved
+    raise RuntimeError(f"delivery {sent.id} changes without end")
+
+
 async def _taken(delivery: Delivery, remote_id: str | None) -> bool:
     """The embedded engine does not say when its unique index refuses a ``findAndModify``; it only changes nothing."""
-    query = {**equal(account_id=delivery.account_id, remote_id=remote_id), "_id": {"$ne": delivery.id}}
-    return await Delivery.find_one(query) is not None
+    if remote_id is None:
+        return False
+    query = {"account_id": {"$eq": delivery.account_id}, "remote_id": {"$eq": remote_id, "$type": "string"}}
+    return any(found["_id"] != delivery.id for found in await Delivery.get_pymongo_collection().find(query).to_list())

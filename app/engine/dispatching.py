@@ -1,12 +1,13 @@
 """The dispatcher: moves what is due to the broker, and repairs what got lost on the way. Runs inside every worker process.
 
-Each pass asks four questions, each answered by the index ``due`` (state, due_at), so its cost depends on what is due and not on
+Each pass asks a few questions, each answered by the index ``due`` (state, due_at), so its cost depends on what is due and not on
 history. Every change is a compare-and-set, so any number of dispatchers may run at once.
 
     scheduled,  due within the horizon      -> queued, message with the remaining delay
-    queued,     long overdue                -> message again (RabbitMQ lost it, or was wiped)
+    queued,     long overdue                -> message again (RabbitMQ lost it, or was wiped), ever more seldom; finally missed
     publishing, lease expired               -> scheduled (nothing was sent; finally dead) or unconfirmed (behind the fence)
     unconfirmed and processing, due         -> message to ask the network
+    posts whose last save was cut off       -> their deliveries follow them
 """
 
 import asyncio
@@ -15,14 +16,13 @@ from collections.abc import Awaitable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.engine import attempts, backoff, deliveries
+from app.engine import attempts, backoff, deliveries, outbox
 from app.engine.faultpoints import CLAIMED, FENCED
-from app.models import EPOCH, Account, Delivery, State, now
+from app.models import EPOCH, Account, Delivery, State, now, reading
 from app.queries import equal
 from platforms.errors import PlatformError, TimedOut, Unavailable
 
@@ -30,6 +30,12 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 """Documents per question and pass; what is left over comes in the next pass, a moment later."""
+
+LONGEST_GRACE = timedelta(minutes=30)
+"""Between two messages of a delivery that no worker takes up."""
+
+LONGEST_QUEUE = timedelta(days=1)
+"""So long after its time a delivery that no worker took up is missed, and a person decides."""
 
 CHECK_AGAIN = timedelta(minutes=2)
 """A look at the network that was ordered and not done within this time is ordered again."""
@@ -53,7 +59,8 @@ async def run_pass(at: datetime) -> None:
     settings = runtime.current().settings
     grace = at - timedelta(seconds=settings.sweep_after)
     await _answer(emit(await _due(State.SCHEDULED, at + settings.horizon_time)))
-    await _answer(_emit_again(await _due(State.QUEUED, grace, queued_at={"$lt": grace}), grace))
+    await _answer(outbox.complete(at))
+    await _answer(_emit_again(await _due(State.QUEUED, grace, sweep_at={"$lt": at}), at))
     await _answer(_take_over(await _read({**equal(state=State.PUBLISHING), "lease_until": {"$lt": at}}, "lease_until")))
     for state in (State.UNCONFIRMED, State.PROCESSING):
         await _answer(_check(await _due(state, at, undecidable=False, lease_until={"$lt": at}), at))
@@ -74,38 +81,61 @@ async def _due(state: State, until: datetime, **more: Any) -> list[Delivery]:
 
 
 async def _read(query: dict[str, Any], order: str) -> list[Delivery]:
-    """The oldest that match. One that cannot be read, from another version perhaps, is named in the log and left alone."""
-    found = await Delivery.get_pymongo_collection().find(query).sort(order).limit(BATCH).to_list()
-    return [delivery for document in found if (delivery := _readable(document)) is not None]
-
-
-def _readable(document: dict[str, Any]) -> Delivery | None:
-    try:
-        return Delivery.model_validate(document)
-    except ValidationError as error:
-        log.error("delivery %s cannot be read: %s", document["_id"], error.errors(include_input=False, include_url=False))
-        return None
+    return await reading.find(Delivery, query, sort=order, limit=BATCH)
 
 
 async def emit(due: Iterable[Delivery]) -> None:
     """Bring scheduled deliveries to the broker. Those it does not take stay scheduled, for the next pass."""
     for delivery in due:
+        if delivery.held_until > now():
+            continue
         queued = await deliveries.move(
-            delivery.id, State.SCHEDULED, State.QUEUED, where={"move_id": delivery.move_id}, queued_at=now()
+            delivery.id,
+            State.SCHEDULED,
+            State.QUEUED,
+            where={"move_id": delivery.move_id},
+            sweep_at=max(now(), delivery.due_at) + _grace(1),
+            emitted=1,
         )
         if queued is not None and not await _send(PUBLISH, queued):
             await deliveries.move(queued.id, State.QUEUED, State.SCHEDULED, where={"move_id": queued.move_id})
             return
 
 
-async def _emit_again(lost: Iterable[Delivery], grace: datetime) -> None:
+def _grace(emitted: int) -> timedelta:
+    """How long after its ``emitted``-th message nothing is done: ever longer, or a lane that stalls would fill up."""
+    first: timedelta = timedelta(seconds=runtime.current().settings.sweep_after)
+    return min(first * int(2 ** min(emitted - 1, 20)), max(first, LONGEST_GRACE))
+
+
+async def _emit_again(lost: Iterable[Delivery], at: datetime) -> None:
     for delivery in lost:
+        if at - delivery.due_at > LONGEST_QUEUE:
+            await _never_taken(delivery)
+            continue
         queued = await deliveries.move(
-            delivery.id, State.QUEUED, State.QUEUED, where={"queued_at": {"$lt": grace}}, queued_at=now()
+            delivery.id,
+            State.QUEUED,
+            State.QUEUED,
+            where={"move_id": delivery.move_id},
+            sweep_at=now() + _grace(delivery.emitted + 1),
+            emitted=delivery.emitted + 1,
         )
         if queued is not None:
             log.info("delivery %s is overdue in the queue; sending its message again", queued.id)
             await _send(PUBLISH, queued)
+
+
+async def _never_taken(delivery: Delivery) -> None:
+    error = Unavailable(delivery.platform, "never_taken", "For a day no worker could take it up.")
+    await deliveries.move(
+        delivery.id,
+        State.QUEUED,
+        State.MISSED,
+        where={"move_id": delivery.move_id},
+        trouble=backoff.trouble(error, now()).model_dump(),
+    )
+    log.error("delivery %s was taken up by no worker for a day; it is missed", delivery.id)
 
 
 async def _take_over(expired: Iterable[Delivery]) -> None:
@@ -120,7 +150,7 @@ async def _take_over(expired: Iterable[Delivery]) -> None:
             State.UNCONFIRMED if fenced else State.DEAD if enough else State.SCHEDULED,
             where={"attempt_id": delivery.attempt_id, "lease_until": delivery.lease_until},
             increase={"strikes": 1},
-            due_at=now(),
+            due_at=now() if fenced else delivery.due_at,  # what was not sent is as late as it is
             lease_until=EPOCH,
             trouble=backoff.trouble(error, now()).model_dump(),
         )
@@ -140,13 +170,14 @@ async def take_all_over() -> None:
 
     What was queued is scheduled again, and every lease has expired.
     """
-    for delivery in await Delivery.find(equal(state=State.QUEUED)).to_list():
+    for delivery in await reading.find(Delivery, equal(state=State.QUEUED)):
         await deliveries.move(delivery.id, State.QUEUED, State.SCHEDULED)
-    await _take_over(await Delivery.find(equal(state=State.PUBLISHING)).to_list())
+    await _take_over(await reading.find(Delivery, equal(state=State.PUBLISHING)))
     accounts = Account.get_pymongo_collection()
-    await accounts.update_many({}, {"$set": {"busy_until": EPOCH, "refreshing_until": EPOCH}})
+    for account in await reading.find(Account, {}):
+        await accounts.update_one({"_id": account.id}, {"$set": {"busy_until": EPOCH, "refreshing_until": EPOCH}})
     for state in (State.UNCONFIRMED, State.PROCESSING):
-        for delivery in await Delivery.find(equal(state=state)).to_list():
+        for delivery in await reading.find(Delivery, equal(state=state)):
             await deliveries.move(delivery.id, state, state, lease_until=EPOCH)
 
 

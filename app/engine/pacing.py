@@ -40,7 +40,8 @@ async def admit(account: Account) -> timedelta:
     Called with the account's turn held. The account's own token is taken when the turn ends.
     """
     capabilities = REGISTRY[account.platform].capabilities
-    own = wait(account.paced_until, now()) if capabilities.per_hour else timedelta()
+    at = now()
+    own = max(wait(account.paced_until, at) if capabilities.per_hour else timedelta(), account.blocked_until - at, timedelta())
     limit = capabilities.installation_per_hour
     if own or limit is None or account.sandbox:
         return own
@@ -50,6 +51,13 @@ async def admit(account: Account) -> timedelta:
     if any(full):
         return max(full)  # nothing is taken from one bucket when the other is empty
     return max([await _take(name, per_hour) for name, per_hour in shares.items()])
+
+
+async def block(account: Account, until: datetime) -> None:
+    """The network refused one post of the account until then: the others wait without being refused one by one."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": account.id, "blocked_until": {"$lt": until}}, {"$set": {"blocked_until": until}}
+    )
 
 
 async def _take(name: str, per_hour: int) -> timedelta:

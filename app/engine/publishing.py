@@ -12,58 +12,89 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app import runtime
 from app.courier import PUBLISH
-from app.engine import access, attempts, backoff, contents, deliveries, pacing, turns
+from app.engine import access, attempts, backoff, contents, deliveries, lateness, outbox, pacing, turns
 from app.engine.backoff import Decision
-from app.engine.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost
+from app.engine.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost, Unwanted
 from app.engine.faultpoints import CLAIMED, SAVED
 from app.ids import Id
-from app.models import EPOCH, AttemptKind, Delivery, LatePolicy, State, Workspace, now
+from app.models import EPOCH, Account, AttemptKind, Delivery, State, now, reading
 from app.queries import equal
 from platforms import REGISTRY
 from platforms.base import Outcome
-from platforms.errors import PlatformError, QuotaExhausted, ReconnectNeeded, TokenExpired, Unavailable, UnexpectedReply
+from platforms.errors import (
+    PlatformError,
+    QuotaExhausted,
+    RateLimited,
+    ReconnectNeeded,
+    TokenExpired,
+    Unavailable,
+    UnexpectedReply,
+)
 
 log = logging.getLogger(__name__)
 
 EARLY = timedelta(seconds=2)
-"""A message this much too early (another host's clock) waits; one that is earlier belongs to an old due time and does nothing."""
+"""A message this much too early (another host's clock) waits here; an earlier one is sent back with the rest of its delay."""
 
-
-ALWAYS_SENT = timedelta(minutes=1)
-"""Lateness below which nobody is asked, so that the workspace's policy is not even looked up."""
+IN_ORDER = timedelta(minutes=5)
+"""So long after its planned time a post that is tried again keeps the later ones of its account behind it; then they may pass."""
 
 
 async def publish(delivery_id: Id) -> Decision | None:
-    """Make one try, if the delivery is due and its account is free. Returns what was decided after a failure, else ``None``.
+    """Make one try, if the delivery is due and its account is free. Returns when to come again, if so, else ``None``.
 
     Safe to call at any time and any number of times: a delivery that is edited, canceled, taken or done is left alone.
     """
-    delivery = await Delivery.get(delivery_id)
-    if delivery is None or delivery.state != State.QUEUED or delivery.due_at > now() + EARLY:
+    delivery = await reading.get(Delivery, delivery_id)
+    if delivery is None or delivery.state != State.QUEUED or delivery.held_until > now():
         return None
+    if delivery.due_at > now() + EARLY:
+        return _come_again(delivery.due_at)
     await asyncio.sleep(max(0.0, (delivery.due_at - now()).total_seconds()))
     turn = await turns.take_turn(delivery.account_id)
     if turn is None:
         return None  # whoever has the turn calls the next one when it ends
     attempted = False
     try:
-        if await _elder(delivery) is not None or await _too_late(delivery) or await _paced(delivery, turn):
+        if await _next_is_another(delivery) or await _too_late(delivery) or await _paced(delivery, turn):
             return None
+        if (elder := await _elder(delivery, turn.account)) is not None:
+            return _come_again(min(elder.due_at + EARLY, elder.planned_at + IN_ORDER))
         attempted = True
         return await _attempt(delivery, turn)
     finally:
         await asyncio.shield(_pass_on(turn, delivery, sent=attempted))
 
 
-async def _elder(delivery: Delivery) -> Delivery | None:
-    """A delivery of the same account that was due before this one and still waits for its turn."""
+def _come_again(at: datetime) -> Decision | None:
+    """``None`` beyond the horizon: then the message belongs to an old plan, and the new one has its own."""
+    soon = at <= now() + runtime.current().settings.horizon_time
+    return Decision(State.QUEUED, at, strike=False, trouble=None) if soon else None
+
+
+async def _next_is_another(delivery: Delivery) -> bool:
+    """Whether a delivery of the same account that was due before this one still waits for its turn."""
     first = await _next_due(delivery.account_id)
-    return first if first is not None and first.id != delivery.id else None
+    return first is not None and first.id != delivery.id
+
+
+async def _elder(delivery: Delivery, account: Account) -> Delivery | None:
+    """An earlier post of the account that is being tried again, within its first minutes."""
+    if account.retrying_until < now():
+        return None
+    until = now() + IN_ORDER
+    for state in (State.QUEUED, State.SCHEDULED):
+        query = {**equal(account_id=account.id, state=state), "due_at": {"$lte": until}}
+        for other in await reading.find(Delivery, query, sort="due_at", limit=50):
+            planned_before = (other.planned_at, other.order) < (delivery.planned_at, delivery.order)
+            if other.attempts and planned_before and other.planned_at + IN_ORDER > now():
+                return other
+    return None
 
 
 async def _too_late(delivery: Delivery) -> bool:
@@ -71,25 +102,22 @@ async def _too_late(delivery: Delivery) -> bool:
 
     Later than ``due_at``, not ``planned_at``: who was told to wait for room under the network's limit has missed nothing.
     """
-    if delivery.attempts or now() - delivery.due_at < ALWAYS_SENT:
+    target = await lateness.verdict(delivery, delivery.due_at)
+    if target is None:
         return False
-    workspace = await Workspace.get(delivery.workspace_id)
-    if workspace is None or workspace.late_policy == LatePolicy.SEND:
-        return False
-    if now() - delivery.due_at < timedelta(minutes=workspace.late_after):
-        return False
-    target = State.MISSED if workspace.late_policy == LatePolicy.ASK else State.CANCELED
-    await deliveries.move(delivery.id, State.QUEUED, target, where={"move_id": delivery.move_id})
+    error = Unavailable(delivery.platform, "late", "It could not be sent in time.")
+    trouble = backoff.trouble(error, now()).model_dump()
+    await deliveries.move(delivery.id, State.QUEUED, target, where={"move_id": delivery.move_id}, trouble=trouble)
     log.warning("delivery %s was due %s and is %s", delivery.id, delivery.planned_at, target)
     return True
 
 
 async def _paced(delivery: Delivery, turn: turns.Turn) -> bool:
-    """Whether the network's published limit is used up for now; then it waits in the database until there is room."""
+    """Whether the network's limit is used up for now; then it waits in the database until there is room."""
     pause = await pacing.admit(turn.account)
     if not pause:
         return False
-    error = QuotaExhausted(delivery.platform, "paced", "The network's limit for an hour is used up; it waits for its turn.")
+    error = QuotaExhausted(delivery.platform, "paced", "The network's limit for this account is used up; it waits for its turn.")
     await deliveries.move(
         delivery.id,
         State.QUEUED,
@@ -103,9 +131,11 @@ async def _paced(delivery: Delivery, turn: turns.Turn) -> bool:
 
 async def _next_due(account_id: Id) -> Delivery | None:
     """The first in line, if it is due. Only the line is asked for, not the time: that the index answers by itself."""
-    query = equal(account_id=account_id, state=State.QUEUED)
-    found = await Delivery.find(query).sort("due_at", "_id").limit(1).to_list()
-    return found[0] if found and found[0].due_at <= now() else None
+    query = {**equal(account_id=account_id, state=State.QUEUED), "due_at": {"$lte": now()}}
+    for found in await reading.find(Delivery, query, sort=[("due_at", 1), ("order", 1)], limit=20):
+        if found.held_until < now():
+            return found
+    return None
 
 
 async def _pass_on(turn: turns.Turn, seen: Delivery, *, sent: bool) -> None:
@@ -140,6 +170,9 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         await _publish_parts(checkpoint)
     except LeaseLost:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, attempt.id)
+        return None
+    except Unwanted as unwanted:
+        await _withdraw(checkpoint, unwanted.becomes)
         return None
     except PlatformError as error:
         return await _settle(checkpoint, error)
@@ -188,6 +221,7 @@ async def _claim(delivery: Delivery) -> Delivery | None:
         attempt_id=Id(),
         lease_until=now() + runtime.current().settings.lease_time,
         fenced_at=EPOCH,
+        begun_at=delivery.begun_at if delivery.begun_at > EPOCH else now(),
     )
 
 
@@ -229,31 +263,62 @@ def _unexpected(checkpoint: DeliveryCheckpoint) -> PlatformError:
     return Unavailable(platform, "internal", "Something went wrong here before anything was sent.")
 
 
+async def _withdraw(checkpoint: DeliveryCheckpoint, becomes: State) -> None:
+    """Nobody wants it any more, or not like this, and nothing was sent."""
+    delivery = checkpoint.delivery
+    moved = await deliveries.move(
+        delivery.id,
+        State.PUBLISHING,
+        becomes,
+        where={"attempt_id": delivery.attempt_id},
+        due_at=delivery.due_at,
+        fenced_at=EPOCH,
+        lease_until=EPOCH,
+        first_sent_at=checkpoint.sent_before,
+    )
+    await attempts.end(checkpoint.attempt.id, outcome="not wanted any more", step=checkpoint.step)
+    if moved is not None and becomes == State.SCHEDULED:
+        await outbox.catch_up(moved)
+
+
 async def _settle(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decision | None:
     """Write down what follows from ``error``. ``None`` if the delivery was taken over meanwhile."""
     delivery, settings = checkpoint.delivery, runtime.current().settings
     decision = backoff.decide(
         error,
         strikes=delivery.strikes,
+        limited=delivery.limited,
+        begun_at=delivery.begun_at,
         now=now(),
         horizon=settings.horizon_time,
         jitter=random.random(),  # noqa: S311
     )
-    if isinstance(error, ReconnectNeeded):
-        await access.mark_reconnect(checkpoint.turn.account)
+    await _tell_account(checkpoint, error, decision)
     moved = await deliveries.move(
         delivery.id,
         State.PUBLISHING,
         decision.state,
         where={"attempt_id": delivery.attempt_id},
         patience=SAVE_PATIENCE,
-        increase={"strikes": int(decision.strike)},
+        increase={"strikes": int(decision.strike), "limited": int(not decision.strike)},
         due_at=decision.due_at,
-        queued_at=now(),
+        sweep_at=decision.due_at + timedelta(seconds=settings.sweep_after),
+        emitted=1,
         lease_until=EPOCH,
-        trouble=decision.trouble.model_dump(),
+        trouble=decision.trouble.model_dump() if decision.trouble else None,
     )
     if moved is None:  # who took it over has written down what became of this attempt
         return None
     await attempts.end(checkpoint.attempt.id, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at)
     return decision
+
+
+async def _tell_account(checkpoint: DeliveryCheckpoint, error: PlatformError, decision: Decision) -> None:
+    """What one delivery has learned holds for the account's others: no access, nothing for now, an earlier one still comes."""
+    account = checkpoint.turn.account
+    if isinstance(error, ReconnectNeeded):
+        await access.mark_reconnect(account)
+    if isinstance(error, RateLimited | QuotaExhausted) and decision.due_at > now():
+        await pacing.block(account, decision.due_at)
+    if decision.state in (State.QUEUED, State.SCHEDULED):
+        await turns.keep_behind(account, checkpoint.delivery.planned_at + IN_ORDER)

@@ -11,22 +11,19 @@ from datetime import timedelta
 from typing import Any
 
 from app import runtime
-from app.engine import access, attempts, backoff, contents, deliveries
+from app.engine import access, attempts, backoff, contents, deliveries, lateness
 from app.engine.checkpoints import not_ours
 from app.engine.faultpoints import TOLD, reach
 from app.ids import Id
-from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now
+from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now, reading
 from platforms import REGISTRY
-from platforms.base import Absent, Processing, Published, SentAttempt
-from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed
+from platforms.base import Absent, Capabilities, Idempotency, Processing, Published, SentAttempt
+from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed, UnexpectedReply
 
 log = logging.getLogger(__name__)
 
-SETTLED = timedelta(seconds=60)
-"""How long after sending a network may still be storing a request that we gave up: well past every time-out in between.
-
-Before that, "not there" is no answer: the delivery could be edited or canceled, and appear all the same.
-"""
+SHORTEST_CHECK = timedelta(seconds=1)
+"""Between two looks at what a network is preparing, whatever it asks for."""
 
 OPEN = (State.UNCONFIRMED, State.PROCESSING)
 """The states whose truth lies with the network."""
@@ -55,7 +52,7 @@ async def reconcile(delivery_id: Id) -> None:
 
 
 async def _claim(delivery_id: Id) -> Delivery | None:
-    delivery = await Delivery.get(delivery_id)
+    delivery = await reading.get(Delivery, delivery_id)
     if delivery is None or delivery.state not in OPEN or delivery.undecidable:
         return None
     return await deliveries.move(
@@ -70,7 +67,7 @@ async def _claim(delivery_id: Id) -> Delivery | None:
 
 
 async def _ask(delivery: Delivery) -> Answer:
-    account = await Account.get(delivery.account_id)
+    account = await reading.get(Account, delivery.account_id)
     if account is None:
         raise Unconfirmed(delivery.platform, "no_account", "The account was removed, so the network cannot be asked.")
     try:
@@ -82,7 +79,7 @@ async def _ask(delivery: Delivery) -> Answer:
 async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
     attempt = SentAttempt(
         key=delivery.parts[delivery.position].key,
-        content=await contents.of_part(delivery, account),
+        content=await contents.of_part(delivery, account, sent=True),
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at,
     )
@@ -92,22 +89,11 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
 async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
     """The network answered: write it down, if nobody decided meanwhile."""
     await reach(TOLD, delivery.account_id)
-    ours = {"attempt_id": delivery.attempt_id}
     match answer:
         case Published(remote_id, url):
             await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url))
         case Processing(_, check_in):
-            due_at = now() + check_in
-            await deliveries.move(
-                delivery.id,
-                delivery.state,
-                State.PROCESSING,
-                where=ours,
-                due_at=due_at,
-                lease_until=EPOCH,
-                checks=0,  # it did tell: only silence uses up our patience
-            )
-            await attempts.end(attempt.id, outcome="processing", next_at=due_at)
+            await _still_processing(delivery, attempt, check_in)
         case Absent():
             await _absent(delivery, attempt)
 
@@ -122,22 +108,48 @@ async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None
         await attempts.end(attempt.id, outcome="found")
 
 
+async def _still_processing(delivery: Delivery, attempt: Attempt, check_in: timedelta) -> None:
+    """It did tell, so only silence uses up our patience; but a processing that does not end is looked at by a person."""
+    since = delivery.processing_at if delivery.processing_at > EPOCH else now()
+    if now() - since > (await _capabilities(delivery)).processing_limit:
+        message = "The network has been preparing it for so long that something must be wrong."
+        await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "endless_processing", message))
+        return
+    due_at = now() + max(check_in, SHORTEST_CHECK)
+    await deliveries.move(
+        delivery.id,
+        delivery.state,
+        State.PROCESSING,
+        where={"attempt_id": delivery.attempt_id},
+        due_at=due_at,
+        processing_at=since,
+        lease_until=EPOCH,
+        checks=0,
+    )
+    await attempts.end(attempt.id, outcome="processing", next_at=due_at)
+
+
 async def _absent(delivery: Delivery, attempt: Attempt) -> None:
-    """Certainly not there: send again after the usual pause, or give up when enough was tried."""
-    if (unsettled := delivery.fenced_at + SETTLED - now()) > timedelta():
-        early = Unavailable(
-            delivery.platform, "too_early", "It is not there yet; the network may still be storing it.", retry_after=unsettled
-        )
-        await _not_told(delivery, attempt, early)
+    """Certainly not there: send again after the usual pause, if that is safe and in time and not tried enough."""
+    capabilities = await _capabilities(delivery)
+    settled = max(capabilities.settles_in, runtime.current().settings.lease_time)  # our own request is over by then, too
+    if (unsettled := delivery.fenced_at + settled - now()) > timedelta():
+        message = "It is not there yet; the network may still be storing it."
+        await _not_told(delivery, attempt, Unavailable(delivery.platform, "too_early", message, retry_after=unsettled))
+        return
+    if capabilities.idempotency is Idempotency.NONE:
+        message = "The network does not show it, but it would not notice if it got the post twice."
+        await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "no_key", message))
         return
     error = Unavailable(delivery.platform, "absent", "The network does not have it; it was not sent.")
     strikes = max(0, delivery.strikes - 1)  # the ambiguous outcome has been counted already
     wait = backoff.delay(error, strikes=strikes, jitter=random.random())  # noqa: S311
     due_at = now() + wait if wait is not None else now()
+    again = await lateness.verdict(delivery, delivery.fenced_at) or State.SCHEDULED
     await deliveries.move(
         delivery.id,
         delivery.state,
-        State.SCHEDULED if wait is not None else State.DEAD,
+        again if wait is not None else State.DEAD,
         where={"attempt_id": delivery.attempt_id},
         due_at=due_at,
         lease_until=EPOCH,
@@ -145,6 +157,11 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
         checks=0,
     )
     await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
+
+
+async def _capabilities(delivery: Delivery) -> Capabilities:
+    account = await reading.get(Account, delivery.account_id)
+    return REGISTRY[delivery.platform].capabilities_for(account.limits if account else {})
 
 
 async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
@@ -162,6 +179,6 @@ async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) 
 
 
 async def _mark_reconnect(delivery: Delivery) -> None:
-    account = await Account.get(delivery.account_id)
+    account = await reading.get(Account, delivery.account_id)
     if account is not None:
         await access.mark_reconnect(account)

@@ -1,6 +1,7 @@
 """Turns: one account publishes one thing at a time."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -46,3 +47,10 @@ async def end_turn(turn: Turn, *, sent: bool) -> None:
     if sent and per_hour:
         changes["paced_until"] = pacing.after_one(turn.account.paced_until, now(), per_hour)
     await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})
+
+
+async def keep_behind(account: Account, until: datetime) -> None:
+    """An earlier post of the account is tried again: later ones look whether they have to wait, ``until`` then."""
+    await Account.get_pymongo_collection().update_one(
+        {"_id": account.id, "retrying_until": {"$lt": until}}, {"$set": {"retrying_until": until}}
+    )

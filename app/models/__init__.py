@@ -7,10 +7,11 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 from beanie import Document
 
 from app.models.accounts import Account, AccountState, Bucket, PendingConnection, Registration
-from app.models.base import EPOCH, Identified, Instant, now, to_millis
+from app.models.base import EPOCH, FIRST, Identified, Instant, now, to_millis
 from app.models.deliveries import (
     EDITABLE,
     FINAL,
+    IN_FLIGHT,
     TRANSITIONS,
     UPLOADS,
     Attempt,
@@ -22,13 +23,15 @@ from app.models.deliveries import (
     Trouble,
 )
 from app.models.people import LatePolicy, LoginSession, Member, Role, User, Workspace
-from app.models.posts import Attachment, MediaFile, Post, Variant
+from app.models.posts import Attachment, MediaFile, Post, Variant, tidy
 
 __all__ = [
     "ALL",
     "EDITABLE",
     "EPOCH",
     "FINAL",
+    "FIRST",
+    "IN_FLIGHT",
     "TRANSITIONS",
     "UPLOADS",
     "Account",
@@ -56,6 +59,7 @@ __all__ = [
     "Variant",
     "Workspace",
     "now",
+    "tidy",
     "to_millis",
 ]
 

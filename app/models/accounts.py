@@ -22,6 +22,9 @@ class AccountState(StrEnum):
 class Account(Identified, Document):
     """A connected profile. ``sealed`` holds its tokens; ``session_version`` grows with every change of them.
 
+    ``blocked_until``: the network said that the account may send nothing before then. ``retrying_until``: an earlier post is
+    being tried again, and later ones keep behind it.
+
     ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``refreshing_until`` is the
     lease on its tokens, ``paced_until`` its rate bucket (see ``engine/pacing``). ``sandbox`` accounts live on this
     installation's sandbox server, wherever that is today: their ``server`` is only the path below it.
@@ -43,6 +46,8 @@ class Account(Identified, Document):
     busy_with: Id | None = None
     refreshing_until: Instant = EPOCH
     paced_until: Instant = EPOCH
+    blocked_until: Instant = EPOCH
+    retrying_until: Instant = EPOCH
     limits_at: Instant = Field(default_factory=now)
     created_at: Instant = Field(default_factory=now)
 

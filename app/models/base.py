@@ -10,6 +10,9 @@ from app.ids import Id
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for "never" in fields that queries compare: a comparison with a missing value differs between engines."""
 
+FIRST = Id("0" * 28)
+"""The revision of what was never saved before there were revisions."""
+
 
 def now() -> datetime:
     """The current instant, cut to MongoDB's milliseconds so that what was written compares equal to what is read."""

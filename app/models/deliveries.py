@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
-from app.models.base import EPOCH, Identified, Instant, now
+from app.models.base import EPOCH, FIRST, Identified, Instant, now
 from app.models.posts import Attachment
 
 
@@ -35,11 +35,16 @@ FINAL = frozenset({State.MISSED, State.PUBLISHED, State.FAILED, State.DEAD, Stat
 EDITABLE = frozenset({State.SCHEDULED, State.QUEUED, State.MISSED, State.FAILED, State.DEAD, State.CANCELED})
 """Before the fence, or after a definite end without a post: a person may still change or cancel it."""
 
+IN_FLIGHT = frozenset({State.PUBLISHING, State.PROCESSING, State.UNCONFIRMED})
+"""The network may have it, or may be getting it: nobody changes it before that is known."""
+
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
     {
-        State.SCHEDULED: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELED}),
-        State.MISSED: frozenset({State.SCHEDULED, State.CANCELED}),
-        State.QUEUED: frozenset({State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.MISSED, State.CANCELED}),
+        State.SCHEDULED: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELED, State.PUBLISHED}),
+        State.MISSED: frozenset({State.MISSED, State.SCHEDULED, State.CANCELED, State.PUBLISHED}),
+        State.QUEUED: frozenset(
+            {State.QUEUED, State.SCHEDULED, State.PUBLISHING, State.MISSED, State.DEAD, State.CANCELED, State.PUBLISHED}
+        ),
         State.PUBLISHING: frozenset(
             {
                 State.PUBLISHING,  # checkpoint, fence, the receipt of a part
@@ -50,21 +55,34 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
                 State.PUBLISHED,
                 State.FAILED,
                 State.DEAD,
+                State.CANCELED,  # nobody wants it any more, and nothing was sent
             }
         ),
         State.PROCESSING: frozenset(
             {State.PROCESSING, State.UNCONFIRMED, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
         ),
         State.UNCONFIRMED: frozenset(
-            {State.UNCONFIRMED, State.PROCESSING, State.SCHEDULED, State.PUBLISHED, State.FAILED, State.DEAD}
+            {
+                State.UNCONFIRMED,
+                State.PROCESSING,
+                State.SCHEDULED,
+                State.MISSED,  # it is not there, and its time has passed
+                State.PUBLISHED,
+                State.FAILED,
+                State.DEAD,
+                State.CANCELED,  # a person dropped the open question
+            }
         ),
-        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.CANCELED}),
-        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.CANCELED}),
-        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED}),
+        State.FAILED: frozenset({State.FAILED, State.SCHEDULED, State.CANCELED, State.PUBLISHED}),
+        State.DEAD: frozenset({State.DEAD, State.SCHEDULED, State.CANCELED, State.PUBLISHED}),
+        State.CANCELED: frozenset({State.CANCELED, State.SCHEDULED, State.PUBLISHED}),
         State.PUBLISHED: frozenset(),
     }
 )
-"""Which state may follow which. ``deliveries.move`` refuses everything else."""
+"""Which state may follow which. ``deliveries.move`` refuses everything else.
+
+Everything may become ``published``: a late worker's receipt is the truth, whatever was decided meanwhile.
+"""
 
 
 UPLOADS = "uploads"
@@ -102,21 +120,35 @@ class Trouble(BaseModel):
 class Delivery(Identified, Document):
     """One post on one account: the outbox, the schedule and the record of what happened.
 
-    ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``, ``processing``)
-    the next look at the network. ``planned_at`` is the time the person chose. ``attempt_id`` with ``lease_until`` is the fence's
-    token: only its holder may change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible
-    mutation of the current part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because
-    its keys may contain ``$`` and dots. ``heavy`` deliveries have large files and take a lane of their own. ``strikes`` counts
-    the failures that use up attempts, ``checks`` the looks at the network. ``move_id`` is the token of the last change: after a
-    broken connection it tells whether a write was applied. ``remote_id`` repeats the first receipt's id for a unique index: one
-    post on a network is the receipt of at most one delivery.
+    *From the post.* ``revision`` is that of the post whose words it holds; ``planned_at`` the time the person chose. ``wording``
+    counts the changes of what is to be seen, and the parts' keys change with it and with nothing else: the same words sent again
+    are the same post. ``content_at`` is the instant the network is told it was written at; it stays once something may have been
+    sent (``first_sent_at``). ``held_by``, ``held_until``: somebody is saving the post right now, so it must not be claimed.
+
+    *For the engine.* ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``,
+    ``processing``) the next look at the network. ``attempt_id`` with ``lease_until`` is the fence's token: only its holder may
+    change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible mutation of the current
+    part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because its keys may contain ``$``
+    and dots. ``heavy`` deliveries have large files and take a lane of their own. ``move_id`` is the token of the last change:
+    after a broken connection it tells whether a write was applied. ``order`` repeats the id for an index (see :class:`Post`).
+
+    *So that nothing is endless.* ``strikes`` counts the failures that use up attempts, ``limited`` the refusals for being too
+    fast, ``checks`` the looks at the network, ``emitted`` the messages since it was queued, of which the next one follows at
+    ``sweep_at``. ``begun_at`` is when the first try of this plan began, ``processing_at`` when the network began to process it.
+
+    ``dropped``: a person did not want this one, so that planning the post anew leaves it alone. ``remote_id`` repeats the first
+    receipt's id for a unique index: one post on a network is the receipt of at most one delivery.
     """
 
     workspace_id: Id
     post_id: Id
     account_id: Id
     platform: str
+    order: str = ""
     state: State
+    revision: Id = FIRST
+    held_by: Id | None = None
+    held_until: Instant = EPOCH
     planned_at: Instant
     due_at: Instant
     language: str | None = None
@@ -124,18 +156,24 @@ class Delivery(Identified, Document):
     attachments: list[Attachment] = Field(default_factory=list)
     content_at: Instant = Field(default_factory=now)
     heavy: bool = False
-    revision: int = 1
+    wording: int = 1
     parts: list[Part]
     attempts: int = 0
     strikes: int = 0
+    limited: int = 0
     checks: int = 0
+    emitted: int = 0
     attempt_id: Id | None = None
     lease_until: Instant = EPOCH
     fenced_at: Instant = EPOCH
+    first_sent_at: Instant = EPOCH
+    begun_at: Instant = EPOCH
+    processing_at: Instant = EPOCH
     saved: str = "{}"
-    queued_at: Instant = EPOCH
+    sweep_at: Instant = EPOCH
     move_id: Id = Field(default_factory=Id)
     undecidable: bool = False
+    dropped: bool = False
     remote_id: str | None = None
     trouble: Trouble | None = None
     published_at: Instant | None = None
@@ -147,7 +185,10 @@ class Delivery(Identified, Document):
         indexes: ClassVar = [
             IndexModel([("post_id", ASCENDING), ("account_id", ASCENDING)], name="post_account", unique=True),
             IndexModel([("state", ASCENDING), ("due_at", ASCENDING)], name="due"),
-            IndexModel([("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)], name="account_due"),
+            IndexModel(
+                [("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING), ("order", ASCENDING)],
+                name="account_next",
+            ),
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
             IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
             IndexModel(
@@ -157,6 +198,11 @@ class Delivery(Identified, Document):
                 partialFilterExpression={"remote_id": {"$type": "string"}},
             ),
         ]
+
+    def model_post_init(self, context: object) -> None:
+        """The order follows from the id."""
+        super().model_post_init(context)
+        self.order = self.id
 
     @property
     def receipt(self) -> Receipt | None:

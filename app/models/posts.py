@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
-from app.models.base import Identified, Instant, now
+from app.models.base import EPOCH, FIRST, Identified, Instant, now
 
 
 class MediaFile(Identified, Document):
@@ -44,8 +44,12 @@ class Variant(BaseModel):
 class Post(Identified, Document):
     """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs.
 
-    A ``draft`` has no deliveries yet: there is nothing to deliver before somebody says when. ``order`` repeats the id, which
-    sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields.
+    Every save gives it a new ``revision`` and is refused unless it names the one it was made from; its deliveries carry the
+    same. ``settling_at`` is set with a save and goes back to ``EPOCH`` when the deliveries follow: what a crash leaves undone is
+    found by it. A ``draft`` has no deliveries: there is nothing to deliver before somebody says when. ``canceled``: a person
+    stopped it, and what waits does not go out until somebody says so again. ``planned_local`` is the planned time as a clock in
+    ``zone`` shows it: the intent, from which ``planned_at`` follows by the zone's rules as known today. ``order`` repeats the id,
+    which sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields.
     """
 
     workspace_id: Id
@@ -56,7 +60,11 @@ class Post(Identified, Document):
     attachments: list[Attachment] = Field(default_factory=list)
     variants: list[Variant] = Field(default_factory=list)
     draft: bool = False
+    canceled: bool = False
+    revision: Id = FIRST
+    settling_at: Instant = EPOCH
     planned_at: Instant | None = None
+    planned_local: str | None = None
     zone: str = "UTC"
     created_at: Instant = Field(default_factory=now)
     updated_at: Instant = Field(default_factory=now)
@@ -66,9 +74,20 @@ class Post(Identified, Document):
         indexes: ClassVar = [
             IndexModel([("workspace_id", ASCENDING), ("order", DESCENDING)], name="by_order"),
             IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("order", DESCENDING)], name="drafts_by_order"),
+            IndexModel([("settling_at", ASCENDING)], name="settling"),
+            IndexModel([("planned_at", ASCENDING)], name="planned"),
         ]
 
     def model_post_init(self, context: object) -> None:
         """The order follows from the id."""
         super().model_post_init(context)
         self.order = self.id
+
+    def words_of(self, variant: Variant) -> str:
+        """What the variant's account is to say."""
+        return tidy(self.text if variant.text is None else variant.text)
+
+
+def tidy(text: str) -> str:
+    """Browsers send line ends as CR LF; networks count and show LF. White space around the text is nobody's intent."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from litestar import Router, get, post
@@ -10,7 +10,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
-from app.errors import Invalid, TooLate
+from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
 from app.ids import Id
 from app.models import Post, now
 from app.routes import forms
@@ -20,8 +20,8 @@ from app.services.accounts import profiles
 from app.services.media.files import MAX_UPLOAD_BYTES
 from app.services.people.users import Identity
 from app.services.writing import posts
-from app.services.writing.posts import Draft
-from app.zones import local
+from app.services.writing.posts import Draft, Target
+from app.zones import local, next_full_hour
 from platforms import REGISTRY
 from platforms.base import Option
 
@@ -31,17 +31,27 @@ _UPLOADS_BYTES = 4 * MAX_UPLOAD_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One composer on somebody's screen. ``new_id`` was made with the page and becomes a new post's id: a second press of the
-    same button finds the post that the first one made."""
+    """One composer on somebody's screen.
+
+    ``new_id`` was made with the page and becomes a new post's id: a second press of the same button finds the post that the first
+    one made. ``base`` is the revision that an existing post had when the page was made, ``sure`` that a question was answered.
+    """
 
     identity: Identity
     post_id: Id | None
     new_id: Id
+    base: Id | None = None
+    sure: bool = False
 
     @property
     def address(self) -> str:
         """Where the form is sent to."""
         return f"/posts/{self.post_id}/edit" if self.post_id else "/compose"
+
+    @property
+    def target(self) -> Target:
+        """Where it is saved."""
+        return Target(post_id=self.post_id, base=self.base, new_id=self.new_id, sure=self.sure)
 
 
 @get("/compose")
@@ -57,22 +67,39 @@ async def new(identity: Me) -> Response[Any]:
 async def create(request: Asking, identity: Me) -> Response[Any]:
     """Whatever the pressed button says, with a new post."""
     form = await request.form()
-    return await _submit(Sheet(identity, None, _nonce(form)), form)
+    return await _submit(_sheet(identity, None, form), form)
 
 
 @get("/posts/{post_id:str}/edit")
 async def edit(identity: Me, post_id: FromPath[str]) -> Response[Any]:
-    """The composer with an existing post."""
-    sheet = Sheet(identity, forms.to_id(post_id), Id())
-    draft = await posts.draft_of(identity.workspace, forms.to_id(post_id))
+    """The composer with an existing post; of one that went out, the offer to make a new one."""
+    try:
+        known = await posts.editable(identity.workspace, forms.to_id(post_id))
+    except GoneOut as out:
+        return page("gone_out.html", me=identity, section="posts", post_id=post_id, message=out.message)
+    sheet = Sheet(identity, known.id, Id(), known.revision)
+    draft = await posts.draft_of(identity.workspace, known.id)
     return await _show(sheet, _timed(draft, now()))
+
+
+@get("/posts/{post_id:str}/duplicate")
+async def duplicate(identity: Me, post_id: FromPath[str]) -> Response[Any]:
+    """A new composer that begins with what another post says."""
+    draft = await posts.draft_of(identity.workspace, forms.to_id(post_id))
+    return await _show(Sheet(identity, None, Id()), _timed(replace(draft, date="", time=""), now()))
 
 
 @post("/posts/{post_id:str}/edit", request_max_body_size=_UPLOADS_BYTES)
 async def update(request: Asking, identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """Whatever the pressed button says, with an existing post."""
     form = await request.form()
-    return await _submit(Sheet(identity, forms.to_id(post_id), _nonce(form)), form)
+    return await _submit(_sheet(identity, forms.to_id(post_id), form), form)
+
+
+def _sheet(identity: Identity, post_id: Id | None, form: FormMultiDict) -> Sheet:
+    """The page that the form was sent from. A form without a nonce gets its own."""
+    given = {name: Id(value) for name in ("nonce", "revision") if Id.is_valid(value := form.get(name))}
+    return Sheet(identity, post_id, given.get("nonce", Id()), given.get("revision"), form.get("sure") == "yes")
 
 
 @post("/compose/preview", status_code=200)
@@ -96,17 +123,29 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:
         return await _show(sheet, draft, problems=invalid.problems, status=422)
+    except Unsure as unsure:
+        return await _show(replace(sheet, sure=True), draft, problems={"": unsure.message}, status=409)
     except TooLate as late:
-        if sheet.post_id is None:  # the first press made the post, and it is on its way
-            return Redirect(f"/posts/{sheet.new_id}", status_code=303)
-        return await _show(sheet, draft, problems={"": late.message}, status=409)
+        return await _too_late(sheet, draft, late)
     return Redirect(f"/posts/{saved.id}", status_code=303)
 
 
 async def _save(sheet: Sheet, draft: Draft, action: str) -> Post:
     verb = {"now": posts.publish_now, "schedule": posts.schedule, "draft": posts.save_draft}[action]
     who = sheet.identity
-    return await verb(who.workspace, who.user, draft, post_id=sheet.post_id, new_id=sheet.new_id)
+    return await verb(who.workspace, who.user, draft, sheet.target)
+
+
+async def _too_late(sheet: Sheet, draft: Draft, late: TooLate) -> Response[Any]:
+    """Nothing was saved and nothing typed is lost: the page says what is the case now, and what another press would do."""
+    problems = {"": late.message}
+    if isinstance(late, GoneOut):
+        return await _show(Sheet(sheet.identity, None, Id()), draft, problems=problems, status=409)
+    if not isinstance(late, Conflict):
+        return await _show(sheet, draft, problems=problems, status=409)
+    theirs = await posts.get(sheet.identity.workspace, sheet.post_id or sheet.new_id)
+    newer = Sheet(sheet.identity, theirs.id, Id(), theirs.revision)
+    return await _show(newer, draft, problems=problems, theirs=theirs, status=409)
 
 
 def _changed(draft: Draft, action: str, subject: str) -> Draft:
@@ -118,9 +157,19 @@ def _changed(draft: Draft, action: str, subject: str) -> Draft:
     return draft
 
 
-async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | None = None, status: int = 200) -> Response[Any]:
+async def _show(
+    sheet: Sheet,
+    draft: Draft,
+    *,
+    problems: Mapping[str, str] | None = None,
+    theirs: Post | None = None,
+    status: int = 200,
+) -> Response[Any]:
+    """``theirs`` is the version that somebody else saved meanwhile; the form then replaces it."""
     workspace = sheet.identity.workspace
     connected = await profiles.listed(workspace)
+    files = await posts.attached(workspace, draft.attachments)
+    gone = {"media": "A picture of this post no longer exists."} if len(files) < len(draft.attachments) else {}
     options = {each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected}
     return page(
         "compose.html",
@@ -130,14 +179,17 @@ async def _show(sheet: Sheet, draft: Draft, *, problems: Mapping[str, str] | Non
         heading="Edit the post" if sheet.post_id else "New post",
         address=sheet.address,
         nonce=sheet.new_id,
+        revision=sheet.base,
+        sure=sheet.sure,
+        theirs=theirs,
         accounts=connected,
         registry=REGISTRY,
         options=options,
         customised={each.id for each in connected if _is_customised(draft, each.id, options[each.id])},
         draft=draft,
-        attached=await posts.attached(workspace, draft.attachments),
+        attached=files,
         previews=await posts.previews(workspace, draft),
-        problems=problems or {},
+        problems={**gone, **(problems or {})},
     )
 
 
@@ -149,17 +201,10 @@ def _is_customised(draft: Draft, account_id: Id, options: Sequence[Option]) -> b
 
 def _timed(draft: Draft, at: datetime) -> Draft:
     """``draft`` with the next full hour if it has no time, or one that has passed: *Schedule* is then one press away."""
-    present = local(at, draft.zone)
-    if draft.date and f"{draft.date}T{draft.time}" >= f"{present:%Y-%m-%dT%H:%M}":
+    if draft.date and f"{draft.date}T{draft.time}" >= f"{local(at, draft.zone):%Y-%m-%dT%H:%M}":
         return draft
-    hour = (present + timedelta(minutes=70)).replace(minute=0)
+    hour = next_full_hour(at, draft.zone)
     return replace(draft, date=f"{hour:%Y-%m-%d}", time=f"{hour:%H:%M}")
 
 
-def _nonce(form: FormMultiDict) -> Id:
-    """The id made with the page; a form without one gets its own."""
-    given = form.get("nonce", "")
-    return Id(given) if Id.is_valid(given) else Id()
-
-
-router = Router("/", route_handlers=[new, create, edit, update, preview])
+router = Router("/", route_handlers=[new, create, edit, duplicate, update, preview])

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ from litestar import Router, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response
 
-from app.errors import Invalid, TooLate
+from app.errors import Invalid, TooLate, Unsure
+from app.ids import Id
 from app.models import FINAL, now
 from app.routes import forms
 from app.routes.security import Asking, Me
@@ -45,7 +47,7 @@ async def index(
         limit=_PAGE + 1,
     )
     shown = found[:_PAGE]
-    covers = {view.post.id: (await posts.attached(identity.workspace, view.post.attachments[:1])) for view in shown}
+    covers = {view.post.id: (await posts.attached(identity.workspace, view.attachments[:1])) for view in shown}
     return page(
         "posts.html",
         me=identity,
@@ -57,7 +59,7 @@ async def index(
         paged=bool(before),
         older=shown[-1].post.id if len(found) > _PAGE else None,
         done=_done(done),
-        repeatable=[REGISTRY[name] for name in await remedies.dead_platforms(identity.workspace)]
+        repeatable=[(REGISTRY[name], number) for name, number in (await remedies.dead_platforms(identity.workspace)).items()]
         if current == "needs-you"
         else [],
     )
@@ -97,8 +99,17 @@ async def reschedule(request: Asking, identity: Me, post_id: FromPath[str]) -> R
     """Another time for what has not been sent."""
     given = await forms.read(request)
     plan = Draft(date=given.get("date", ""), time=given.get("time", ""), zone=given.get("zone", ""))
-    act = posts.reschedule(identity.workspace, forms.to_id(post_id), date=plan.date, time=plan.time, zone=plan.zone)
-    return await _act(identity, post_id, act, plan=plan)
+    revision = given.get("revision", "")
+    act = posts.reschedule(
+        identity.workspace,
+        forms.to_id(post_id),
+        date=plan.date,
+        time=plan.time,
+        zone=plan.zone,
+        base=Id(revision) if Id.is_valid(revision) else None,
+        sure=given.get("sure") == "yes",
+    )
+    return await _act(identity, post_id, act, plan=plan, ask=Question(f"/posts/{post_id}/reschedule", given))
 
 
 @post("/posts/{post_id:str}/delete")
@@ -109,9 +120,11 @@ async def delete(identity: Me, post_id: FromPath[str]) -> Response[Any]:
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/send-again")
-async def send_again(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
+async def send_again(request: Asking, identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """Once more, now."""
-    return await _act(identity, post_id, remedies.send_again(identity.workspace, forms.to_id(delivery_id)))
+    sure = (await forms.read(request)).get("sure") == "yes"
+    act = remedies.send_again(identity.workspace, forms.to_id(delivery_id), sure=sure)
+    return await _act(identity, post_id, act, ask=Question(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {}))
 
 
 @post("/posts/send-again/{platform:str}")
@@ -140,12 +153,30 @@ async def deny(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str])
     return await _act(identity, post_id, remedies.deny(identity.workspace, forms.to_id(delivery_id)))
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked before it is done: the form that does it, sent to ``address`` with ``fields`` once more."""
+
+    address: str
+    fields: Mapping[str, str]
+    text: str = ""
+
+
 async def _act(
-    identity: Identity, post_id: str, action: Awaitable[object], *, then: str | None = None, plan: Draft | None = None
+    identity: Identity,
+    post_id: str,
+    action: Awaitable[object],
+    *,
+    then: str | None = None,
+    plan: Draft | None = None,
+    ask: Question | None = None,
 ) -> Response[Any]:
-    """Do it and go back to the post; if it cannot be done, the post's page says why."""
+    """Do it and go back to the post; if it cannot be done, or not without a question, the post's page says why."""
     try:
         await action
+    except Unsure as unsure:
+        question = replace(ask, text=unsure.message) if ask else None
+        return await _show(identity, post_id, question=question, plan=plan, status=409)
     except TooLate as late:
         return await _show(identity, post_id, problems={"": late.message}, status=409)
     except Invalid as invalid:
@@ -158,6 +189,7 @@ async def _show(
     post_id: str,
     *,
     problems: Mapping[str, str] | None = None,
+    question: Question | None = None,
     plan: Draft | None = None,
     status: int = 200,
 ) -> Response[Any]:
@@ -167,8 +199,9 @@ async def _show(
         status=status,
         me=identity,
         section="posts",
-        attached=await posts.attached(identity.workspace, view.post.attachments),
+        attached=await posts.attached(identity.workspace, view.attachments),
         problems=problems or {},
+        question=question,
         **_status_context(view, plan),
     )
 
@@ -192,7 +225,9 @@ def _fingerprint(view: PostView) -> str:
         (each.delivery.updated_at, each.label, each.detail, each.url, sorted(each.actions), len(each.attempts))
         for each in view.deliveries
     ]
-    return hashlib.sha256(repr((view.status, view.planned_at, view.can_edit, facts)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((view.status, view.post.revision, view.planned_at, view.can_edit, facts)).encode()).hexdigest()[
+        :16
+    ]
 
 
 def _plan(view: PostView) -> Draft:

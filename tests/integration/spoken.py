@@ -1,6 +1,7 @@
 """Listens to what the driver says to the database, so that nobody has to remember what the embedded engine gets wrong."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import monitoring
@@ -8,7 +9,7 @@ from pymongo import monitoring
 PROVED = frozenset(
     {
         *("$set", "$inc"),
-        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or"),
+        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$type"),
         *("$match", "$group", "$sum"),  # what count_documents sends
         *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }
@@ -29,6 +30,8 @@ class Listener(monitoring.CommandListener):
         """Called by the driver before each command."""
         for part in _LOOKED_AT:
             self.heard.update(operators(event.command.get(part)))
+        if dates_beside_in(event.command.get("filter") or event.command.get("query") or {}):
+            self.heard.add("a date beside $in")
         for index in event.command.get("indexes", ()):
             self.heard.update(set(index) - _OF_EVERY_INDEX)
 
@@ -37,6 +40,13 @@ class Listener(monitoring.CommandListener):
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Nothing to learn."""
+
+
+def dates_beside_in(query: Any) -> bool:
+    """The embedded engine finds no document by a date that was updated when the query holds an ``$in`` too (nx-27017 0.8.1)."""
+    conditions = [value for value in query.values() if isinstance(value, Mapping)] if isinstance(query, Mapping) else []
+    dated = any(isinstance(bound, datetime) for one in conditions for bound in one.values())
+    return dated and any("$in" in one for one in conditions)
 
 
 def operators(value: Any) -> Iterator[str]:

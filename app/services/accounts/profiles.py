@@ -3,21 +3,22 @@
 from urllib.parse import urljoin, urlsplit
 
 from app import runtime
+from app.engine import outbox
 from app.errors import NotFound
 from app.ids import Id
-from app.models import Account, AccountState, Workspace
+from app.models import Account, AccountState, Workspace, reading
 from app.queries import equal
 
 
 async def listed(workspace: Workspace) -> list[Account]:
     """The workspace's accounts without the disconnected ones, oldest first."""
     query = {**equal(workspace_id=workspace.id), "state": {"$ne": AccountState.DISCONNECTED}}
-    return sorted(await Account.find(query).to_list(), key=lambda account: account.created_at)
+    return sorted(await reading.find(Account, query), key=lambda account: account.created_at)
 
 
 async def get(workspace: Workspace, account_id: Id) -> Account:
     """The account, if it belongs to ``workspace``. Raises ``NotFound``."""
-    account = await Account.get(account_id)
+    account = await reading.get(Account, account_id)
     if account is None or account.workspace_id != workspace.id:
         raise NotFound
     return account
@@ -31,10 +32,20 @@ def public_url(account: Account, url: str) -> str:
     return urljoin(settings.sandbox_public_url or settings.sandbox_url or "/", urlsplit(url).path)
 
 
-async def disconnect(workspace: Workspace, account_id: Id) -> None:
-    """Forget the account's tokens. What is scheduled for it fails with that reason unless it is connected again."""
+def server_url(account: Account, url: str) -> str:
+    """The other way round: the address that a person sees, as the account's server writes it."""
+    sandbox = runtime.current().settings.sandbox_url
+    return urljoin(sandbox, urlsplit(url.strip()).path) if account.sandbox and sandbox else url
+
+
+async def disconnect(workspace: Workspace, account_id: Id) -> int:
+    """Forget the account's tokens and take back what waits for it; how many posts that were.
+
+    First the account, then its deliveries: a worker that has one of them looks at the account again at the fence.
+    """
     account = await get(workspace, account_id)
     await Account.get_pymongo_collection().update_one(
         {"_id": account.id},
         {"$set": {"state": AccountState.DISCONNECTED, "sealed": ""}, "$inc": {"session_version": 1}},
     )
+    return await outbox.cancel_account(account.id, "Its account was disconnected before it was sent.")

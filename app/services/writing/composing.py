@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from app.engine import contents
 from app.errors import Invalid
 from app.ids import Id
-from app.models import Account, Attachment, MediaFile, Variant, Workspace, now
+from app.models import Account, Attachment, MediaFile, Variant, Workspace, now, reading, tidy
 from app.services.accounts import profiles
 from app.services.media import files
 from platforms import REGISTRY
@@ -82,7 +82,7 @@ async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Accoun
 
 async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
     """The attached files that exist in this workspace, in order."""
-    found = [(await MediaFile.get(attachment.media_id), attachment.alt) for attachment in attachments]
+    found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments]
     mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
     return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
 
@@ -98,7 +98,7 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
     capabilities = adapter.capabilities_for(account.limits)
     content = await contents.build(
         account,
-        text=_normal(variant.text if variant.text is not None else draft.text),
+        text=tidy(variant.text if variant.text is not None else draft.text),
         attachments=[Attachment(media_id=file.file.id, alt=file.alt) for file in files],
         language=draft.language,
         options=variant.options,
@@ -145,10 +145,5 @@ def _sentence(preview: Preview) -> str:
     return f"{preview.adapter.label}, {preview.account.handle}: {messages}"
 
 
-def _normal(text: str) -> str:
-    """Browsers send line ends as CR LF; networks count and show LF. White space around the text is nobody's intent."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
 def _same(one: str, other: str) -> bool:
-    return _normal(one) == _normal(other)
+    return tidy(one) == tidy(other)

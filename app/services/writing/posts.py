@@ -1,21 +1,24 @@
 """Posts: writing them, and changing them for as long as nothing was sent.
 
-Saving a post writes the post first and then its deliveries, each guarded by the unique pair of post and account. A form that is
-submitted twice (the same ``new_id``), or again after a crash in between, completes the same post instead of making another.
+Every save names the revision it was made from (``base``) and is refused with :class:`Conflict` if somebody else saved meanwhile;
+``engine/outbox`` tells in which order post and deliveries are written. A form that is submitted twice (the same ``new_id``), or
+again after a crash in between, completes the same post instead of making another.
 """
 
+import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from app.engine import deliveries, dispatching
-from app.errors import Invalid, NotFound, TooLate
+from app.engine import deliveries, dispatching, outbox
+from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import EDITABLE, Account, Attachment, Delivery, Post, State, User, Workspace, now
-from app.queries import equal
-from app.services.writing import composing, outbox
+from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now, reading
+from app.services.writing import composing
 from app.services.writing.composing import AttachedMedia, Draft, Preview, attached, previews
 from app.services.writing.views import DeliveryView, PostView, listed, view
 from app.zones import ZONES, local, parse
@@ -26,10 +29,13 @@ __all__ = [
     "Draft",
     "PostView",
     "Preview",
+    "Target",
     "attached",
     "cancel",
     "delete",
     "draft_of",
+    "editable",
+    "get",
     "listed",
     "previews",
     "publish_now",
@@ -45,37 +51,65 @@ FARTHEST = timedelta(days=5 * 366)
 PAST = timedelta(minutes=1)
 """A time this much in the past is the minute that just went by; it is sent at once."""
 
+CANCELED = "This post was canceled. Press the button again if it is to go out after all."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a form is saved: into the post ``post_id`` as of revision ``base``, or as a new post with the id ``new_id``.
+
+    ``sure``: the person was told that the post is canceled, and means it.
+    """
+
+    post_id: Id | None = None
+    base: Id | None = None
+    new_id: Id | None = None
+    sure: bool = False
+
+
+NEW = Target()
+
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-async def publish_now(
-    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
-) -> Post:
-    """Publish as soon as a worker is free. Raises ``Invalid``; with ``post_id`` also ``NotFound``, ``TooLate``."""
-    return await _submit(workspace, user, draft, now(), post_id=post_id, new_id=new_id)
+async def publish_now(workspace: Workspace, user: User, draft: Draft, target: Target = NEW) -> Post:
+    """Publish as soon as a worker is free. Raises ``Invalid``, ``NotFound``, ``TooLate``, ``Conflict``, ``Unsure``."""
+    return await _submit(workspace, user, draft, now(), None, target)
 
 
-async def schedule(
-    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
-) -> Post:
-    """Publish at the draft's date and time. Raises ``Invalid``; with ``post_id`` also ``NotFound``, ``TooLate``."""
-    return await _submit(workspace, user, draft, _chosen_time(draft.date, draft.time, draft.zone), post_id=post_id, new_id=new_id)
+async def schedule(workspace: Workspace, user: User, draft: Draft, target: Target = NEW) -> Post:
+    """Publish at the draft's date and time. Raises like :func:`publish_now`."""
+    at = _chosen_time(draft.date, draft.time, draft.zone)
+    return await _submit(workspace, user, draft, at, f"{draft.date}T{draft.time}", target)
 
 
-async def save_draft(
-    workspace: Workspace, user: User, draft: Draft, *, post_id: Id | None = None, new_id: Id | None = None
-) -> Post:
+async def save_draft(workspace: Workspace, user: User, draft: Draft, target: Target = NEW) -> Post:
     """Keep the draft; nothing is checked but that it is not empty. A scheduled post becomes a draft again, if it still can."""
     if not draft.text.strip() and not draft.attachments:
         raise Invalid({"text": "Write something first."})
-    planned_at = parse(draft.date, draft.time, draft.zone) if draft.date and draft.time else None
-    known = await Post.get(post_id or new_id) if post_id or new_id else None
-    if known is not None:
-        await outbox.withdraw(await _get(workspace, known.id))
+    timed = bool(draft.date and draft.time)
     accounts = await composing.chosen(workspace, draft.account_ids)
-    post, _ = await _write(workspace, user, draft, accounts, planned_at, is_draft=True, post_id=post_id, new_id=new_id)
-    return post
+    post = await _authored(
+        workspace,
+        user,
+        draft,
+        accounts,
+        target,
+        is_draft=True,
+        planned_at=parse(draft.date, draft.time, draft.zone) if timed else None,
+        planned_local=f"{draft.date}T{draft.time}" if timed else None,
+    )
+    return await _save(workspace, post, target)
+
+
+async def _submit(
+    workspace: Workspace, user: User, draft: Draft, at: datetime, planned_local: str | None, target: Target
+) -> Post:
+    shown = await composing.check(workspace, draft)
+    accounts = [one.account for one in shown]
+    post = await _authored(workspace, user, draft, accounts, target, is_draft=False, planned_at=at, planned_local=planned_local)
+    return await _save(workspace, post, target)
 
 
 def _chosen_time(date: str, time: str, zone: str) -> datetime:
@@ -87,112 +121,173 @@ def _chosen_time(date: str, time: str, zone: str) -> datetime:
     return at
 
 
-async def _submit(workspace: Workspace, user: User, draft: Draft, at: datetime, *, post_id: Id | None, new_id: Id | None) -> Post:
-    shown = await composing.check(workspace, draft)
-    accounts = [one.account for one in shown]
-    post, repeated = await _write(workspace, user, draft, accounts, at, is_draft=False, post_id=post_id, new_id=new_id)
-    await outbox.write(post, shown, change=not repeated)
-    return post
-
-
-async def _write(
-    workspace: Workspace,
-    user: User,
-    draft: Draft,
-    accounts: Sequence[Account],
-    planned_at: datetime | None,
-    *,
-    is_draft: bool,
-    post_id: Id | None,
-    new_id: Id | None,
-) -> tuple[Post, bool]:
-    """The saved post, and whether this very form had saved it before: then only what a crash left undone is to be done."""
-    post = Post(
-        id=post_id or new_id or Id(),
+async def _authored(
+    workspace: Workspace, user: User, draft: Draft, accounts: Sequence[Account], target: Target, *, is_draft: bool, **plan: Any
+) -> Post:
+    """The post that the form means, not saved yet."""
+    files = await composing.attached(workspace, draft.attachments)
+    if len(files) < len(draft.attachments):
+        raise Invalid({"media": "One of the pictures no longer exists. Look at what is left, and save again."})
+    return Post(
+        id=target.post_id or target.new_id or Id(),
         workspace_id=workspace.id,
         author_id=user.id,
         text=draft.text,
         language=draft.language,
-        attachments=await _own_attachments(workspace, draft),
+        attachments=[Attachment(media_id=one.file.id, alt=one.alt) for one in files],
         variants=[draft.variant(account) for account in accounts],
         draft=is_draft,
-        planned_at=planned_at,
         zone=draft.zone if draft.zone in ZONES else workspace.zone,
+        revision=Id(),
+        settling_at=now(),
+        **plan,
     )
-    if post_id is None:
-        with suppress(DuplicateKeyError):  # the form was sent before; perhaps somebody went back to it and changed it
-            return await post.insert(), False
-    known = await _get(workspace, post.id)
-    if post_id is None and _says_the_same(known, post):
-        return known, True
-    changes = post.model_dump(exclude={"id", "order", "workspace_id", "author_id", "created_at"})
-    await Post.get_pymongo_collection().update_one({"_id": known.id}, {"$set": changes})
-    return await _get(workspace, known.id), False
+
+
+# --- saving -----------------------------------------------------------------------------------------------------------
+
+_AUTHORED = {"text", "language", "attachments", "variants", "draft"}
+_KEPT = {"id", "order", "workspace_id", "author_id", "created_at"}
+
+
+async def _save(workspace: Workspace, post: Post, target: Target) -> Post:
+    if target.post_id is None:
+        try:
+            await post.insert()
+        except DuplicateKeyError:  # the form was sent before; perhaps somebody went back to it and changed it
+            return await _again(workspace, post)
+        return await _settled(post)
+    known = await get(workspace, target.post_id)
+    if target.base is not None and known.revision != target.base:
+        return await _again(workspace, post)
+    return await _replace(known, post, sure=target.sure)
+
+
+async def _again(workspace: Workspace, post: Post) -> Post:
+    """The form was made from an older revision: either it is the very form that was saved, or somebody else was faster."""
+    known = await get(workspace, post.id)
+    if known.canceled or not _says_the_same(known, post):
+        raise Conflict
+    return await _settled(known)
+
+
+async def _replace(known: Post, post: Post, *, sure: bool) -> Post:
+    found = await outbox.of(known.id)
+    if any(one.state == State.PUBLISHED for one in found) and (post.draft or not any(one.state in EDITABLE for one in found)):
+        raise GoneOut
+    if known.canceled and not post.draft and not sure:
+        raise Unsure(CANCELED)
+    return await _change(known, post.model_dump(exclude=_KEPT))
+
+
+async def _change(known: Post, changes: dict[str, Any]) -> Post:
+    """Hold, save, follow: see :mod:`app.engine.outbox`. Raises ``TooLate``, ``Conflict``; then nothing was changed."""
+    token = Id()
+    await outbox.hold(known, token)
+    saved = None
+    try:
+        saved = await _compare_and_set(known, changes)
+    finally:
+        if saved is None:
+            await asyncio.shield(deliveries.let_go(known.id, token))
+    if saved is None:
+        raise Conflict
+    return await _settled(saved)
+
+
+async def _compare_and_set(known: Post, changes: dict[str, Any]) -> Post | None:
+    fresh = {"revision": Id(), "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
+    posts = Post.get_pymongo_collection()
+    query = {"_id": known.id, "revision": known.revision}
+    found = await posts.find_one_and_update(query, {"$set": fresh}, return_document=ReturnDocument.AFTER)
+    if found is None:  # it may be our own write, applied before its answer was lost
+        found = await posts.find_one({"_id": known.id, "revision": fresh["revision"]})
+    return Post.model_validate(found) if found else None
+
+
+async def _settled(post: Post) -> Post:
+    waiting = await outbox.settle(post)
+    dispatching.hurry(waiting)
+    if await reading.get(Post, post.id) is None:
+        raise NotFound
+    return post
 
 
 def _says_the_same(one: Post, other: Post) -> bool:
     """Two presses of *Publish now* are not planned for the same instant, so a minute is the same time."""
-    authored = {"text", "language", "attachments", "variants", "draft"}
-    if one.model_dump(include=authored) != other.model_dump(include=authored):
+    if one.model_dump(include=_AUTHORED) != other.model_dump(include=_AUTHORED):
         return False
     if one.planned_at is None or other.planned_at is None:
         return one.planned_at == other.planned_at
     return abs(one.planned_at - other.planned_at) < PAST
 
 
-async def _own_attachments(workspace: Workspace, draft: Draft) -> list[Attachment]:
-    return [Attachment(media_id=one.file.id, alt=one.alt) for one in await composing.attached(workspace, draft.attachments)]
-
-
 # --- people's actions on a whole post ---------------------------------------------------------------------------------
 
 
-async def reschedule(workspace: Workspace, post_id: Id, *, date: str, time: str, zone: str) -> Post:
-    """Move everything that is not sent yet. Raises ``Invalid``, ``NotFound``, ``TooLate`` (nothing could be moved)."""
-    post = await _get(workspace, post_id)
+async def reschedule(
+    workspace: Workspace, post_id: Id, *, date: str, time: str, zone: str, base: Id | None = None, sure: bool = False
+) -> Post:
+    """Move everything that is not sent yet, but what was dropped. Raises ``Invalid``, ``NotFound``, ``TooLate``, ``Unsure``."""
+    post = await get(workspace, post_id)
     at = _chosen_time(date, time, zone)
-    changes = {"planned_at": at, "due_at": at, "content_at": at, **outbox.AFRESH}
-    found = await Delivery.find(equal(post_id=post.id)).to_list()
-    moved = [
-        await deliveries.move(delivery.id, tuple(EDITABLE), State.SCHEDULED, **changes)
-        for delivery in found
-        if delivery.state in EDITABLE
-    ]
-    waiting = [delivery for delivery in moved if delivery is not None]
-    if not waiting:
+    found = await outbox.of(post.id)
+    if base is not None and base != post.revision:
+        raise Conflict
+    if not any(one.state in EDITABLE and not one.dropped for one in found):
         raise TooLate
-    await Post.get_pymongo_collection().update_one(
-        {"_id": post.id}, {"$set": {"planned_at": at, "zone": zone, "updated_at": now()}}
-    )
-    dispatching.hurry(waiting)
-    return await _get(workspace, post_id)
+    if post.canceled and not sure:
+        raise Unsure(CANCELED)
+    dropped = {one.account_id for one in found if one.dropped}
+    variants = [variant.model_dump() for variant in post.variants if variant.account_id not in dropped]
+    plan = {"planned_at": at, "planned_local": f"{date}T{time}", "zone": zone, "variants": variants}
+    return await _change(post, plan)
 
 
 async def cancel(workspace: Workspace, post_id: Id) -> Post:
-    """Cancel everything that waits. Raises ``NotFound``, ``TooLate`` (nothing waited any more)."""
-    post = await _get(workspace, post_id)
-    waiting = await Delivery.find({**equal(post_id=post.id), "state": {"$in": [State.SCHEDULED, State.QUEUED]}}).to_list()
-    stopped = [await deliveries.move(delivery.id, (State.SCHEDULED, State.QUEUED), State.CANCELED) for delivery in waiting]
-    if not any(stopped):
+    """Cancel everything that waits. Raises ``NotFound``, ``TooLate`` (nothing waited any more), ``Conflict``.
+
+    What a worker has in its hands and has not fenced is stopped there: it looks at the post once more.
+    """
+    post = await get(workspace, post_id)
+    if not any(_can_be_stopped(delivery) for delivery in await outbox.of(post.id)):
         raise TooLate
-    return post
+    saved = await _compare_and_set(post, {"canceled": True})
+    if saved is None:
+        raise Conflict
+    await _settled(saved)
+    if not any(_can_be_stopped(delivery) or delivery.state == State.CANCELED for delivery in await outbox.of(post.id)):
+        raise TooLate  # workers were faster; looked at after it was written, so that one of us sees the other
+    return saved
+
+
+def _can_be_stopped(delivery: Delivery) -> bool:
+    unfenced = delivery.state == State.PUBLISHING and delivery.fenced_at == EPOCH
+    return unfenced or delivery.state in (State.SCHEDULED, State.QUEUED, State.MISSED)
 
 
 async def delete(workspace: Workspace, post_id: Id) -> None:
-    """Remove a post of which nothing was published. Raises ``NotFound``, ``TooLate``."""
-    post = await _get(workspace, post_id)
-    await outbox.withdraw(post)
-    await Post.get_pymongo_collection().delete_one({"_id": post.id})
-    await outbox.sweep(post)
+    """Remove a post of which nothing was published. Raises ``NotFound``, ``TooLate``, ``Conflict``."""
+    post = await get(workspace, post_id)
+    if any(delivery.state == State.PUBLISHED for delivery in await outbox.of(post.id)):
+        raise GoneOut
+    token = Id()
+    await outbox.hold(post, token)
+    gone = await Post.get_pymongo_collection().delete_one({"_id": post.id, "revision": post.revision})
+    if not gone.deleted_count and await reading.get(Post, post.id) is not None:
+        await deliveries.let_go(post.id, token)
+        raise Conflict
+    await outbox.sweep(post.id)
 
 
 async def draft_of(workspace: Workspace, post_id: Id) -> Draft:
-    """The post as the composer holds it, to edit it. Raises ``NotFound``."""
-    post = await _get(workspace, post_id)
+    """The post as the composer holds it, to edit it; accounts of which it was dropped are not chosen. Raises ``NotFound``."""
+    post = await get(workspace, post_id)
+    dropped = {delivery.account_id for delivery in await outbox.of(post.id) if delivery.dropped}
     at = local(post.planned_at, post.zone) if post.planned_at else None
     return Draft(
         text=post.text,
-        account_ids=tuple(variant.account_id for variant in post.variants),
+        account_ids=tuple(variant.account_id for variant in post.variants if variant.account_id not in dropped),
         texts={variant.account_id: variant.text for variant in post.variants if variant.text is not None},
         options={variant.account_id: variant.options for variant in post.variants},
         attachments=tuple(post.attachments),
@@ -203,8 +298,18 @@ async def draft_of(workspace: Workspace, post_id: Id) -> Draft:
     )
 
 
-async def _get(workspace: Workspace, post_id: Id) -> Post:
-    post = await Post.get(post_id)
+async def editable(workspace: Workspace, post_id: Id) -> Post:
+    """The post, if there is something left to edit. Raises ``NotFound``, ``GoneOut``."""
+    post = await get(workspace, post_id)
+    found = await outbox.of(post.id)
+    if found and not any(one.state in EDITABLE for one in found) and any(one.state == State.PUBLISHED for one in found):
+        raise GoneOut
+    return post
+
+
+async def get(workspace: Workspace, post_id: Id) -> Post:
+    """The post, if it belongs to ``workspace``. Raises ``NotFound``."""
+    post = await reading.get(Post, post_id)
     if post is None or post.workspace_id != workspace.id:
         raise NotFound
     return post

@@ -1,75 +1,119 @@
 """What a person may do about one delivery: send it again, drop it, and say what became of it."""
 
-from app.engine import deliveries
-from app.errors import Invalid, NotFound, TooLate
+from typing import Any
+
+from app.engine import access, deliveries, lateness
+from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import EDITABLE, EPOCH, Delivery, Receipt, State, Workspace, now
+from app.models import EDITABLE, EPOCH, Account, Delivery, Post, Receipt, State, Workspace, now, reading
 from app.queries import equal
+from app.services.accounts import profiles
+from platforms import REGISTRY
+
+_TOO_LATE = "It is no longer waiting for you: somebody else, or the network, was faster."
 
 
 async def get(workspace: Workspace, delivery_id: Id) -> Delivery:
     """The delivery, if it belongs to ``workspace``. Raises ``NotFound``."""
-    delivery = await Delivery.get(delivery_id)
+    delivery = await reading.get(Delivery, delivery_id)
     if delivery is None or delivery.workspace_id != workspace.id:
         raise NotFound
     return delivery
 
 
-async def send_again(workspace: Workspace, delivery_id: Id) -> Delivery:
-    """Send what failed, was given up, missed or canceled, now. Raises ``TooLate`` when it is none of these any more."""
+async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = False) -> Delivery:
+    """Send what failed, was given up, missed or canceled, now.
+
+    Raises ``TooLate`` when it is none of these any more, and ``Unsure`` for what somebody canceled, unless they are ``sure``.
+    """
     delivery = await get(workspace, delivery_id)
-    return _or_too_late(await _again(delivery.id), "It is no longer waiting for you: somebody else, or the network, was faster.")
+    post = await reading.get(Post, delivery.post_id)
+    if delivery.state == State.CANCELED or (post and post.canceled):
+        if not sure:
+            raise Unsure("It was canceled. Do you want to send it now after all?")
+        await Post.get_pymongo_collection().update_one({"_id": delivery.post_id}, {"$set": {"canceled": False}})
+    return _or_too_late(await _again(delivery), _TOO_LATE)
 
 
 async def send_all_again(workspace: Workspace, platform: str) -> int:
-    """Send every dead letter of one platform again, now; how many there were."""
-    moved = [await _again(letter.id) for letter in await _dead_letters(workspace) if letter.platform == platform]
+    """Send every dead letter of one platform again, now; how many can go."""
+    letters = [letter for letter in await _dead_letters(workspace) if letter.platform == platform]
+    moved = [await _again(letter) for letter in letters]
     return sum(one is not None for one in moved)
 
 
-async def dead_platforms(workspace: Workspace) -> list[str]:
-    """The platforms with dead letters."""
-    return sorted({letter.platform for letter in await _dead_letters(workspace)})
+async def dead_platforms(workspace: Workspace) -> dict[str, int]:
+    """The platforms with dead letters that can go, and how many each has."""
+    found: dict[str, int] = {}
+    for letter in await _dead_letters(workspace):
+        found[letter.platform] = found.get(letter.platform, 0) + 1
+    return dict(sorted(found.items()))
 
 
 async def _dead_letters(workspace: Workspace) -> list[Delivery]:
-    """One question per state: each is answered by the index ``by_state``."""
-    found = [await Delivery.find(equal(workspace_id=workspace.id, state=state)).to_list() for state in (State.FAILED, State.DEAD)]
-    return [letter for some in found for letter in some]
+    """Those whose account can be published to. One question per state: each is answered by the index ``by_state``."""
+    found = [
+        letter
+        for state in (State.FAILED, State.DEAD)
+        for letter in await reading.find(Delivery, equal(workspace_id=workspace.id, state=state))
+    ]
+    usable = {account.id for account in await profiles.listed(workspace) if account.state == "connected"} if found else set()
+    return [letter for letter in found if letter.account_id in usable]
 
 
 async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:
-    """Do not send it. Raises ``TooLate`` when it is on its way or published."""
+    """Do not send it, now or when the post is planned anew. Raises ``TooLate`` when it is on its way or published.
+
+    A question that the network does not answer may be dropped too: then nobody claims to know what became of it.
+    """
     delivery = await get(workspace, delivery_id)
-    return _or_too_late(await deliveries.move(delivery.id, tuple(EDITABLE), State.CANCELED), TooLate().message)
+    moved = await deliveries.move_if_free(delivery, EDITABLE, State.CANCELED, dropped=True)
+    if moved is None:
+        moved = await deliveries.move(
+            delivery.id, State.UNCONFIRMED, State.CANCELED, where=_ASKED, dropped=True, undecidable=False, lease_until=EPOCH
+        )
+    return _or_too_late(moved, TooLate().message)
 
 
-async def _again(delivery_id: Id) -> Delivery | None:
+async def _again(delivery: Delivery) -> Delivery | None:
+    """It is the same post: its key stays, and once it may have been sent, so does the instant it was written at."""
     at = now()
-    return await deliveries.move(
-        delivery_id,
+    written: dict[str, Any] = {} if delivery.first_sent_at > EPOCH else {"content_at": at}
+    return await deliveries.move_if_free(
+        delivery,
         (State.FAILED, State.DEAD, State.MISSED, State.CANCELED),
         State.SCHEDULED,
         due_at=at,
         planned_at=at,
-        content_at=at,
         strikes=0,
+        limited=0,
         checks=0,
+        begun_at=EPOCH,
+        processing_at=EPOCH,
+        fenced_at=EPOCH,
         undecidable=False,
+        dropped=False,
         trouble=None,
+        **written,
     )
 
 
 async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Delivery:
-    """A person, asked, found the post on the network. ``url`` becomes the receipt's address and id.
+    """A person, asked, found the post on the network. ``url`` must be the address of a post of that account there.
 
     Raises ``Invalid``; ``TooLate`` if the question is answered already.
     """
     delivery = await get(workspace, delivery_id)
-    url = url.strip()
-    if not url.startswith(("https://", "http://")) or any(character.isspace() for character in url):
-        raise Invalid({"url": "Paste the full address of the post, beginning with https://."})
-    receipt = Receipt(remote_id=url.rstrip("/").rsplit("/", 1)[-1], url=url)
+    account = await reading.get(Account, delivery.account_id)
+    if account is None:
+        raise NotFound
+    address = profiles.server_url(account, url)
+    remote_id = REGISTRY[delivery.platform].remote_id(address, access.profile(account))
+    if remote_id is None:
+        raise Invalid(
+            {"url": f"Paste the full address of the post, as {REGISTRY[delivery.platform].label} shows it for this account."}
+        )
+    receipt = Receipt(remote_id=remote_id, url=address.strip())
     try:
         moved = await deliveries.settle_part(
             delivery, receipt, source=State.UNCONFIRMED, where=_ASKED | {"move_id": delivery.move_id}
@@ -80,15 +124,19 @@ async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Deliver
 
 
 async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
-    """A person, asked, says that the post is not on the network: send it again, with the same key. Raises ``TooLate``."""
+    """A person, asked, says that the post is not on the network: send it again, with the same key.
+
+    If its time has passed as the workspace sees it, the person is asked about that too. Raises ``TooLate``.
+    """
     delivery = await get(workspace, delivery_id)
     moved = await deliveries.move(
         delivery.id,
         State.UNCONFIRMED,
-        State.SCHEDULED,
+        State.MISSED if await lateness.verdict(delivery, delivery.fenced_at) else State.SCHEDULED,
         where=_ASKED,
         due_at=now(),
         fenced_at=EPOCH,
+        begun_at=EPOCH,
         checks=0,
         undecidable=False,
         trouble=None,

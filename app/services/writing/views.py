@@ -1,16 +1,34 @@
 """Posts as people see them: a status in words, a sentence that says what to do, and the actions that are possible now."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from app.engine import outbox
+from app.engine.publishing import IN_ORDER
 from app.errors import NotFound
 from app.ids import Id
-from app.models import EDITABLE, FINAL, Account, Attempt, Delivery, Post, State, Workspace, now
+from app.models import (
+    EDITABLE,
+    EPOCH,
+    FINAL,
+    IN_FLIGHT,
+    Account,
+    Attachment,
+    Attempt,
+    Delivery,
+    Post,
+    State,
+    Workspace,
+    now,
+    reading,
+    tidy,
+)
 from app.queries import equal
 from app.services.accounts import profiles
+from app.services.writing.composing import AttachedMedia, attached
 from app.zones import local
 from platforms import REGISTRY
 from platforms.base import Adapter
@@ -21,7 +39,9 @@ from platforms.errors import Remedy
 class DeliveryView:
     """One row of a post's page. ``tone`` is neutral, progress, good, warn or bad; ``detail`` is a sentence for the person.
 
-    ``actions`` are among ``send_again``, ``drop``, ``confirm``, ``deny``, ``reconnect``, ``edit``.
+    ``own_text`` and ``own_media`` are what this account gets or got, where that differs from what the page shows for all
+    (``own_media`` only on the page of one post). ``actions`` are among ``send_again``, ``drop``, ``confirm``, ``deny``,
+    ``reconnect``, ``edit``.
     """
 
     delivery: Delivery
@@ -33,19 +53,28 @@ class DeliveryView:
     url: str | None
     attempts: list[Attempt]
     actions: frozenset[str]
+    own_text: str | None = None
+    own_media: Sequence[AttachedMedia] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PostView:
-    """A post with all that its page needs. ``final``: nothing changes any more until a person acts."""
+    """A post with all that its page needs. ``final``: nothing changes any more until a person acts.
+
+    ``text``, ``attachments`` and ``planned_at`` are what was sent as soon as something was; before that, what is written.
+    """
 
     post: Post
     status: str
+    text: str
+    attachments: Sequence[Attachment]
     deliveries: list[DeliveryView]
     final: bool
     can_edit: bool
     can_cancel: bool
     can_reschedule: bool
+    can_duplicate: bool
+    can_delete: bool
     planned_at: datetime | None
     zone: str
 
@@ -71,16 +100,23 @@ _FILTERS: dict[str, tuple[_Query, ...]] = {
 
 async def view(workspace: Workspace, post_id: Id) -> PostView:
     """One post. Raises ``NotFound``."""
-    post = await Post.get(post_id)
+    post = await reading.get(Post, post_id)
     if post is None or post.workspace_id != workspace.id:
         raise NotFound
-    found = await Delivery.find(equal(post_id=post.id)).to_list()
+    found = await outbox.of(post.id)
     attempts = [attempt for delivery in found for attempt in await _attempts(delivery)]
-    return (await _views([post], found, attempts))[0]
+    seen = (await _views([post], found, attempts))[0]
+    return replace(seen, deliveries=[await _with_media(workspace, seen, row) for row in seen.deliveries])
 
 
 async def _attempts(delivery: Delivery) -> list[Attempt]:
-    return await Attempt.find(equal(delivery_id=delivery.id)).sort("started_at").to_list()
+    return await reading.find(Attempt, equal(delivery_id=delivery.id), sort="started_at")
+
+
+async def _with_media(workspace: Workspace, seen: PostView, row: DeliveryView) -> DeliveryView:
+    if list(row.delivery.attachments) == list(seen.attachments):
+        return row
+    return replace(row, own_media=await attached(workspace, row.delivery.attachments))
 
 
 async def listed(workspace: Workspace, *, status: str | None = None, before: Id | None = None, limit: int = 20) -> list[PostView]:
@@ -93,8 +129,8 @@ async def listed(workspace: Workspace, *, status: str | None = None, before: Id 
     else:
         mine = equal(workspace_id=workspace.id, **({"draft": True} if status == "drafts" else {}))
         query = {**mine, **({"order": {"$lt": before}} if before else {})}
-        posts = await Post.find(query).sort("-order").limit(limit).to_list()
-    found = await Delivery.find({"post_id": {"$in": [post.id for post in posts]}}).to_list() if posts else []
+        posts = await reading.find(Post, query, sort=[("order", -1)], limit=limit)
+    found = await reading.find(Delivery, {"post_id": {"$in": [post.id for post in posts]}}) if posts else []
     return await _views(posts, found, [])
 
 
@@ -104,16 +140,16 @@ async def _posts_in(workspace: Workspace, wanted: Iterable[_Query], before: Id |
     for which in wanted:
         query = {**equal(workspace_id=workspace.id), **which, **({"post_id": {"$lt": before}} if before else {})}
         # a post has at most one delivery per account, so this many deliveries hold enough different posts for any sane number
-        found = await Delivery.find(query).sort("-post_id").limit(limit * 10).to_list()
+        found = await reading.find(Delivery, query, sort=[("post_id", -1)], limit=limit * 10)
         ids |= {delivery.post_id for delivery in found}
     newest = sorted(ids, reverse=True)[:limit]
-    posts = {post.id: post for post in await Post.find({"_id": {"$in": newest}}).to_list()} if newest else {}
+    posts = {post.id: post for post in await reading.find(Post, {"_id": {"$in": newest}})} if newest else {}
     return [posts[one] for one in newest if one in posts]
 
 
 async def _views(posts: Sequence[Post], found: Sequence[Delivery], attempts: Sequence[Attempt]) -> list[PostView]:
     account_ids = list({delivery.account_id for delivery in found})
-    known = {one.id: one for one in await Account.find({"_id": {"$in": account_ids}}).to_list()} if account_ids else {}
+    known = {one.id: one for one in await reading.find(Account, {"_id": {"$in": account_ids}})} if account_ids else {}
     by_post = _grouped(found, "post_id")
     by_delivery = _grouped(attempts, "delivery_id")
     return [
@@ -135,24 +171,36 @@ def _grouped(documents: Iterable[object], field: str) -> dict[Id, list]:  # type
 
 
 def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
-    states = [row.delivery.state for row in rows]
+    found = [row.delivery for row in rows]
+    states = [delivery.state for delivery in found]
+    sent = next((delivery for delivery in found if delivery.state == State.PUBLISHED), None)
+    free = not any(state in IN_FLIGHT for state in states)
+    text = sent.text if sent else post.text
     return PostView(
         post=post,
-        status=status_of(states, draft=post.draft, undecidable=any(row.delivery.undecidable for row in rows)),
-        deliveries=rows,
-        final=all(state in FINAL or row.delivery.undecidable for state, row in zip(states, rows, strict=True)),
-        can_edit=post.draft or not states or any(state in EDITABLE for state in states),
-        can_cancel=any(state in {State.SCHEDULED, State.QUEUED} for state in states),
-        can_reschedule=any(state in EDITABLE for state in states),
-        planned_at=post.planned_at,
+        status=status_of(states, draft=post.draft, undecidable=any(delivery.undecidable for delivery in found)),
+        text=text,
+        attachments=sent.attachments if sent else post.attachments,
+        deliveries=[replace(row, own_text=_other(row.delivery.text, text)) for row in rows],
+        final=all(delivery.state in FINAL or delivery.undecidable for delivery in found),
+        can_edit=free and (not states or any(state in EDITABLE for state in states)),
+        can_cancel=any(state in {State.SCHEDULED, State.QUEUED, State.MISSED} for state in states),
+        can_reschedule=free and any(delivery.state in EDITABLE and not delivery.dropped for delivery in found),
+        can_duplicate=sent is not None,
+        can_delete=free and sent is None,
+        planned_at=sent.planned_at if sent else post.planned_at,
         zone=post.zone,
     )
+
+
+def _other(own: str, shown: str) -> str | None:
+    return own if own != tidy(shown) else None
 
 
 def status_of(states: Sequence[State], *, draft: bool, undecidable: bool) -> str:  # noqa: PLR0911
     """A post's status from its deliveries: what needs a person first, then what is under way, then what is done."""
     have = set(states)
-    if draft or not have:
+    if not have or (draft and not have & (IN_FLIGHT | {State.PUBLISHED})):
         return "draft"
     if undecidable or State.MISSED in have:
         return "needs you"
@@ -210,13 +258,20 @@ def _words(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, st
         case State.DEAD:
             return "Gave up", "bad", f"{reason} We tried {_times(delivery.attempts)}."
         case State.CANCELED:
-            return "Canceled", "neutral", "It will not be sent."
+            return "Canceled", "neutral", _canceled(delivery, reason)
+
+
+def _canceled(delivery: Delivery, reason: str) -> str:
+    if delivery.dropped and delivery.first_sent_at > EPOCH:
+        return "You dropped it without an answer: it may be on the network all the same."
+    return reason or "It will not be sent."
 
 
 def _waiting(delivery: Delivery, reason: str, *, zone: str, at: datetime) -> tuple[str, str, str]:
     clock = local(delivery.due_at, zone).strftime("%H:%M")
     if reason:
-        return f"Retrying at {clock}" if delivery.attempts else f"Waiting until {clock}", "warn", reason
+        passed = " Later posts of this account do not wait for it any more." if at > delivery.planned_at + IN_ORDER else ""
+        return f"Retrying at {clock}" if delivery.attempts else f"Waiting until {clock}", "warn", reason + passed
     if delivery.due_at <= at:
         return "Sending soon", "progress", "It is due and waits for its turn."
     return "Scheduled", "neutral", _at("Planned for", delivery.due_at, zone)
@@ -241,6 +296,6 @@ def _actions(delivery: Delivery) -> frozenset[str]:
         case State.DEAD | State.CANCELED:
             return frozenset({"send_again"})
         case State.UNCONFIRMED if delivery.undecidable:
-            return frozenset({"confirm", "deny"})
+            return frozenset({"confirm", "deny", "drop"})
         case _:
             return frozenset()

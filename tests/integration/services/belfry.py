@@ -97,7 +97,8 @@ class Belfry:
         return Processing(attempt.key, timedelta(seconds=3)) if self.processing else self._receipt(attempt.key)
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
-        return url.strip().removeprefix(f"{profile.server}/") if url.strip().startswith(f"{profile.server}/") else None
+        found = url.strip().removeprefix(f"{profile.server}/")
+        return found if found != url.strip() and found.replace("-", "").isalnum() else None
 
     async def refresh(self, session: Session) -> dict[str, str]:
         self.refreshed += 1

@@ -15,6 +15,7 @@ from app.ids import Id
 from app.models import EPOCH, Account, AccountState, PendingConnection, Registration, State, User, Workspace, now
 from app.sealing import Sealer
 from app.services.accounts import connecting, profiles
+from app.services.writing import remedies, views
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, documents, fresh, put, settings, until
@@ -203,25 +204,29 @@ async def test_a_registration_sealed_with_another_key_is_made_anew(world: World)
 # --- disconnecting ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_fails_with_that_reason(world: World) -> None:
+async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_is_canceled_at_once(world: World) -> None:
     delivery = await world.queued("bluesky")
-    await profiles.disconnect(world.workspace, delivery.account_id)
+    assert await profiles.disconnect(world.workspace, delivery.account_id) == 1
     account = await Account.get(delivery.account_id)
     assert (account.state, account.sealed) == (AccountState.DISCONNECTED, "")
     assert [one.platform for one in await profiles.listed(world.workspace)] == ["mastodon"]
+    canceled = await fresh(delivery)
+    assert (canceled.state, canceled.trouble.code) == (State.CANCELED, "disconnected")
+    [row] = (await views.view(world.workspace, delivery.post_id)).deliveries
+    assert (row.label, row.detail) == ("Canceled", canceled.trouble.message)
     await world.outbox.deliver()
-    failed = await fresh(delivery)
-    assert (failed.state, failed.trouble.code, failed.trouble.remedy) == (State.FAILED, "disconnected", "reconnect")
-    assert "disconnected" in failed.trouble.message
     assert await world.texts() == []
     assert (await Account.get(delivery.account_id)).state == AccountState.DISCONNECTED
 
 
-async def test_an_account_connected_again_in_time_is_published_to(world: World) -> None:
+async def test_what_a_disconnection_canceled_goes_out_when_a_person_says_so(world: World) -> None:
     delivery = await world.queued("bluesky")
     await profiles.disconnect(world.workspace, delivery.account_id)
     await connecting.connect_sandbox(world.workspace)
-    await world.outbox.deliver()
+    await world.dispatch()
+    assert (await fresh(delivery)).state == State.CANCELED
+    await remedies.send_again(world.workspace, delivery.id, sure=True)
+    await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
 
 

@@ -94,7 +94,7 @@ async def test_of_two_different_moves_at_once_one_succeeds(world: World) -> None
 async def test_only_what_ended_without_a_post_can_be_sent_again(world: World, state: State) -> None:
     delivery = await delivery_in(world, state)
     if state in FINAL - {State.PUBLISHED}:
-        again = await remedies.send_again(world.workspace, delivery.id)
+        again = await remedies.send_again(world.workspace, delivery.id, sure=True)
         assert (again.state, again.strikes, again.trouble) == (State.SCHEDULED, 0, None)
     else:
         with pytest.raises(TooLate):

@@ -231,11 +231,12 @@ async def test_a_little_late_is_sent_all_the_same(world: World, policy: LatePoli
     assert (await missed_by(world, timedelta(minutes=59), policy)).state == State.PUBLISHED
 
 
-async def test_what_was_tried_before_is_late_and_not_missed(world: World, belfry: Belfry) -> None:
+async def test_what_was_tried_before_can_be_missed_too(world: World, belfry: Belfry) -> None:
     delivery = await due_in(world, -timedelta(hours=3), NAME)
     await put(delivery, attempts=1)
     await world.dispatch()
-    assert (await fresh(delivery)).state == State.PUBLISHED
+    assert (await fresh(delivery)).state == State.MISSED
+    assert belfry.posts == {}
 
 
 async def test_what_waited_for_room_under_the_networks_limit_is_not_missed(world: World) -> None:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.engine import pacing
+from app.engine import outbox, pacing
 from app.models import EPOCH, UPLOADS, Account, LatePolicy, MediaFile, State, now
-from app.services.writing import outbox, posts, remedies
+from app.services.writing import posts, remedies
 from platforms import REGISTRY
 from tests.integration.services.world import World, fresh, of_post, put
 
@@ -115,7 +115,7 @@ async def test_all_dead_letters_of_one_platform_are_sent_again(world: World) -> 
     failed = await of_post(await world.publish_now(text="again"))
     for one in failed:
         await put(one, state=State.DEAD)
-    assert await remedies.dead_platforms(world.workspace) == ["bluesky", "mastodon"]
+    assert await remedies.dead_platforms(world.workspace) == {"bluesky": 1, "mastodon": 1}
     assert await remedies.send_all_again(world.workspace, "mastodon") == 1
     await world.dispatch()
     assert sorted([((await fresh(one)).platform, (await fresh(one)).state) for one in failed]) == [

@@ -24,8 +24,18 @@ from tests.contract.harness import Judge, picture
 PATIENCE = 20
 """Seconds after which something that should have happened counts as never happening."""
 
-_CLOCKS = ("due_at", "planned_at", "fenced_at", "lease_until", "queued_at")
-_LEASES = ("busy_until", "refreshing_until")
+_CLOCKS = (
+    "due_at",
+    "planned_at",
+    "fenced_at",
+    "first_sent_at",
+    "begun_at",
+    "processing_at",
+    "lease_until",
+    "sweep_at",
+    "held_until",
+)
+_LEASES = ("busy_until", "refreshing_until", "blocked_until", "retrying_until")
 
 
 async def until(happened: Callable[[], bool | Awaitable[bool]]) -> None:

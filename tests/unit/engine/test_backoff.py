@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine import backoff
-from app.engine.backoff import CHECKS, LONGEST_HINT, SHORTEST_HINT, STEPS, Decision
+from app.engine.backoff import CHECKS, LONGEST_HINT, LONGEST_TRY, SLOWEST, STEPS, Decision
 from app.models import TRANSITIONS, State
 from platforms import errors
 from platforms.errors import (
@@ -39,8 +39,10 @@ def leaves(of: type[PlatformError] = PlatformError) -> Iterator[type[PlatformErr
         yield from leaves(one)
 
 
-def decide(error: PlatformError, *, strikes: int = 0, jitter: float = 0.0) -> Decision:
-    return backoff.decide(error, strikes=strikes, now=NOON, horizon=HORIZON, jitter=jitter)
+def decide(
+    error: PlatformError, *, strikes: int = 0, limited: int = 0, begun_at: datetime = NOON, jitter: float = 0.0
+) -> Decision:
+    return backoff.decide(error, strikes=strikes, limited=limited, begun_at=begun_at, now=NOON, horizon=HORIZON, jitter=jitter)
 
 
 def error(leaf: type[PlatformError], *, retry_after: timedelta | None = None) -> PlatformError:
@@ -53,6 +55,7 @@ def test_every_error_leads_to_a_state_that_may_follow_publishing_and_keeps_its_e
     assert decision.state in TRANSITIONS[State.PUBLISHING]
     assert decision.due_at >= NOON
     kept = decision.trouble
+    assert kept is not None
     assert (kept.remedy, kept.code, kept.message, kept.status) == (leaf.remedy, "code", "A sentence.", 418)
 
 
@@ -103,7 +106,20 @@ def test_a_limit_uses_up_no_attempt_however_often_it_comes(leaf: type[PlatformEr
 @pytest.mark.parametrize("leaf", [RateLimited, QuotaExhausted])
 @pytest.mark.parametrize("hint", [timedelta(), timedelta(seconds=-30)])
 def test_a_limit_that_asks_for_no_pause_gets_one(leaf: type[PlatformError], hint: timedelta) -> None:
-    assert decide(error(leaf, retry_after=hint)).due_at == NOON + SHORTEST_HINT
+    pauses = [decide(error(leaf, retry_after=hint), limited=limited).due_at - NOON for limited in range(40)]
+    assert pauses[0] == timedelta(seconds=1)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == SLOWEST
+
+
+@pytest.mark.parametrize("leaf", [RateLimited, QuotaExhausted, Unavailable])
+@pytest.mark.parametrize("hint", [None, timedelta(), timedelta(seconds=90)])
+def test_nothing_is_tried_for_ever(leaf: type[PlatformError], hint: timedelta | None) -> None:
+    given, at, tries = error(leaf, retry_after=hint), NOON, 0
+    while (decision := decide(given, strikes=tries, limited=tries, begun_at=NOON - (at - NOON))).state != State.DEAD:
+        at, tries = at + (decision.due_at - NOON), tries + 1
+        assert at - NOON <= LONGEST_TRY
+        assert tries < 5_000
 
 
 def test_a_hint_of_years_is_taken_for_a_mistake() -> None:

@@ -16,9 +16,6 @@ from app.courier import lane
 from app.models import UPLOADS
 from platforms import REGISTRY
 
-TIME_LIMIT = 10 * 60 * 1000
-"""Milliseconds one message may take, uploads included. RabbitMQ would take a message back after 30 minutes without an answer."""
-
 
 class InProcessBroker(StubBroker):
     """Queues in memory. Dead letters stay in the database; here only the last few are kept, so that memory does not grow."""
@@ -36,7 +33,7 @@ def make_broker(amqp_url: str | None) -> Broker:
         Engine(),  # database, HTTP client and dispatcher live on that loop
         Punctual(),  # delayed messages leave on time
         Lanes(),  # a stalled platform holds up only its own
-        TimeLimit(time_limit=TIME_LIMIT),
+        TimeLimit(),  # how long, Engine says: it knows the settings
         Retries(max_retries=0),  # the actors' own retry_when decides
     ]
     broker: Broker = (

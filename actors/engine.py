@@ -8,6 +8,7 @@ from typing import Any
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.common import q_name
+from dramatiq.middleware import TimeLimit
 from pymongo.errors import PyMongoError
 
 from app import runtime
@@ -93,9 +94,14 @@ def _on_loop(work: Any) -> Any:
 
 
 async def _start(broker: Broker) -> None:
-    if runtime.started():
-        return
-    settings = Settings()
+    if not runtime.started():
+        await _connect(Settings(), broker)
+    for each in broker.middleware:
+        if isinstance(each, TimeLimit):
+            each.time_limit = round(runtime.current().settings.message_limit * 1000)
+
+
+async def _connect(settings: Settings, broker: Broker) -> None:
     while True:
         try:
             await runtime.start(settings, Courier(broker))

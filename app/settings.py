@@ -15,6 +15,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "CARILLON_"
 
+CONSUMER_TIMEOUT = 1800.0
+"""Seconds after which RabbitMQ takes a message back that nobody acknowledged (its default)."""
+
+LEASES_A_MESSAGE = 4
+SHORTEST_MESSAGE = 600.0
+
 
 def amqp_url() -> str | None:
     """``CARILLON_AMQP_URL`` alone: the broker has to be chosen before the other settings can be complete."""
@@ -102,11 +108,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def times_nest(self) -> Self:
-        """A worker must have given up on a request before another may take its work over (design §5)."""
+        """A worker must have given up on a request before another may take its work over (design §5).
+
+        Everything else that has to fit is derived from these: the time a message may take, the wait before a network's
+        *not there* is believed, the lease on tokens, the pause before a look is ordered again.
+        """
         if not self.http_timeout < self.step_limit < self.lease:
             raise ValueError(
                 "CARILLON_HTTP_TIMEOUT must be shorter than CARILLON_STEP_LIMIT, and that shorter than CARILLON_LEASE"
             )
+        if self.message_limit >= CONSUMER_TIMEOUT:
+            raise ValueError(f"CARILLON_LEASE must be shorter than {CONSUMER_TIMEOUT / LEASES_A_MESSAGE:.0f} seconds")
         return self
 
     @model_validator(mode="after")
@@ -127,6 +139,11 @@ class Settings(BaseSettings):
     def lease_time(self) -> timedelta:
         """``lease`` as a timedelta."""
         return timedelta(seconds=self.lease)
+
+    @property
+    def message_limit(self) -> float:
+        """Seconds that the work for one message may take, uploads included: several leases, and not RabbitMQ's patience."""
+        return max(SHORTEST_MESSAGE, LEASES_A_MESSAGE * self.lease)
 
     @property
     def horizon_time(self) -> timedelta:

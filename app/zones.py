@@ -31,14 +31,19 @@ def parse(date: str, time: str, zone: str) -> datetime:
         raise Invalid({"zone": "Choose a time zone from the list."})
     try:
         wall = datetime.fromisoformat(f"{date}T{time}")
-        instant = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        at = instant(f"{date}T{time}", zone)
     except (ValueError, OverflowError):  # the latter at both ends of the calendar
         raise Invalid({"date": "Choose a date and a time."}) from None
     if wall.tzinfo is not None:
         raise Invalid({"time": "Write the time as hours and minutes."})
-    if local(instant, zone).replace(tzinfo=None) != wall:
+    if local(at, zone).replace(tzinfo=None) != wall:
         raise Invalid({"time": f"{time} does not exist on that day in {zone}: the clocks are put forward."})
-    return instant
+    return at
+
+
+def instant(wall: str, zone: str) -> datetime:
+    """The UTC instant of the ISO time ``wall`` on a clock in ``zone``, by its rules as known today. Raises ``ValueError``."""
+    return datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def next_full_hour(at: datetime, zone: str) -> datetime:

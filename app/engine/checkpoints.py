@@ -89,10 +89,17 @@ class DeliveryCheckpoint:
         Raises ``UnexpectedReply`` if the answer names a post that is another delivery's receipt already.
         """
         await self.reach(ANSWERED)
+        saving = asyncio.create_task(self._save(outcome), name="receipt")
         try:
-            self._keep(await self._save_answer(outcome) or await self._answer_after_all(outcome))
+            self._keep(await asyncio.shield(saving))
+        except asyncio.CancelledError:  # a stop or a time limit: the answer is in our hands, and it is not let fall
+            await asyncio.wait([saving])
+            raise
         except deliveries.ReceiptTaken:
             raise not_ours(self.delivery.platform) from None
+
+    async def _save(self, outcome: Outcome) -> Delivery | None:
+        return await self._save_answer(outcome) or await self._answer_after_all(outcome)
 
     async def _save_answer(self, outcome: Outcome) -> Delivery | None:
         match outcome:

@@ -38,7 +38,7 @@ LONGEST_QUEUE = timedelta(days=1)
 """So long after its time a delivery that no worker took up is missed, and a person decides."""
 
 CHECK_AGAIN = timedelta(minutes=2)
-"""A look at the network that was ordered and not done within this time is ordered again."""
+"""A look at the network that was ordered and not done within this time, and a lease's, is ordered again."""
 
 
 async def run() -> None:
@@ -182,9 +182,10 @@ async def take_all_over() -> None:
 
 
 async def _check(open_ones: Iterable[Delivery], at: datetime) -> None:
+    again = max(CHECK_AGAIN, 2 * runtime.current().settings.lease_time)
     for delivery in open_ones:
         moved = await deliveries.move(
-            delivery.id, delivery.state, delivery.state, where={"move_id": delivery.move_id}, due_at=at + CHECK_AGAIN
+            delivery.id, delivery.state, delivery.state, where={"move_id": delivery.move_id}, due_at=at + again
         )
         if moved is not None:
             await _send(RECONCILE, moved)

@@ -80,7 +80,7 @@ def _come_again(at: datetime) -> Decision | None:
 async def _next_is_another(delivery: Delivery) -> bool:
     """Whether a delivery of the same account that was due before this one still waits for its turn."""
     first = await _next_due(delivery.account_id)
-    return first is not None and first.id != delivery.id
+    return first is not None and first.id != delivery.id and not _goes_before(delivery, first)
 
 
 async def _elder(delivery: Delivery, account: Account) -> Delivery | None:
@@ -91,10 +91,15 @@ async def _elder(delivery: Delivery, account: Account) -> Delivery | None:
     for state in (State.QUEUED, State.SCHEDULED):
         query = {**equal(account_id=account.id, state=state), "due_at": {"$lte": until}}
         for other in await reading.find(Delivery, query, sort="due_at", limit=50):
-            planned_before = (other.planned_at, other.order) < (delivery.planned_at, delivery.order)
-            if other.attempts and planned_before and other.planned_at + IN_ORDER > now():
+            if _goes_before(other, delivery):
                 return other
     return None
+
+
+def _goes_before(elder: Delivery, younger: Delivery) -> bool:
+    """Whether ``elder``, which is tried again, was planned first and is still worth waiting for, though it is due later."""
+    planned_first = (elder.planned_at, elder.order) < (younger.planned_at, younger.order)
+    return elder.attempts > 0 and planned_first and elder.planned_at + IN_ORDER > now()
 
 
 async def _too_late(delivery: Delivery) -> bool:

@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from app import runtime
 from app.engine import pacing
 from app.ids import Id
-from app.models import EPOCH, Account, now
+from app.models import EPOCH, Account, now, reading
 from platforms import REGISTRY
 
 
@@ -29,7 +29,8 @@ async def take_turn(account_id: Id) -> Turn | None:
         {"$set": {"busy_until": now() + runtime.current().settings.lease_time, "busy_with": token}},
         return_document=ReturnDocument.AFTER,
     )
-    return Turn(Account.model_validate(found), token) if found else None
+    account = reading.readable(Account, found) if found else None
+    return Turn(account, token) if account else None
 
 
 async def extend_turn(turn: Turn) -> None:

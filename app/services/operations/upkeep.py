@@ -1,4 +1,4 @@
-"""Once a day, ask each account's server for its limits: instances change them, and composing must not promise too much."""
+"""Once a day: ask each account's server for its limits, because instances change them; and keep planned wall times."""
 
 import asyncio
 import logging
@@ -8,7 +8,8 @@ from pymongo import ReturnDocument
 
 from app import runtime
 from app.engine import access
-from app.models import Account, AccountState, now
+from app.models import EPOCH, Account, AccountState, now
+from app.services.writing import wallclock
 from platforms import REGISTRY
 from platforms.errors import PlatformError
 
@@ -23,8 +24,12 @@ PAUSE = 60.0
 
 async def run() -> None:
     """Renew until canceled. A database that is away is waited for."""
+    clocks_at = EPOCH
     while True:
         try:
+            if now() - clocks_at > EVERY:  # a new time zone database comes with an upgrade, that is with a start
+                await wallclock.keep(now())
+                clocks_at = now()
             while await look_after_one(now()):
                 pass
         except Exception:

@@ -238,10 +238,21 @@ async def reschedule(
         raise TooLate
     if post.canceled and not sure:
         raise Unsure(CANCELED)
+    plan = {"planned_at": at, "planned_local": f"{date}T{time}", "zone": zone}
+    return await _change(post, plan | _without_dropped(post, found))
+
+
+def _without_dropped(post: Post, found: Sequence[Delivery]) -> dict[str, Any]:
     dropped = {one.account_id for one in found if one.dropped}
-    variants = [variant.model_dump() for variant in post.variants if variant.account_id not in dropped]
-    plan = {"planned_at": at, "planned_local": f"{date}T{time}", "zone": zone, "variants": variants}
-    return await _change(post, plan)
+    return {"variants": [variant.model_dump() for variant in post.variants if variant.account_id not in dropped]}
+
+
+async def move_plan(post: Post, at: datetime) -> Post:
+    """The same wall time is another instant: the zone's rules changed. Raises ``TooLate`` unless all waits, ``Conflict``."""
+    found = await outbox.of(post.id)
+    if not all(one.dropped or one.state in (State.SCHEDULED, State.QUEUED) for one in found):
+        raise TooLate
+    return await _change(post, {"planned_at": at, "canceled": post.canceled} | _without_dropped(post, found))
 
 
 async def cancel(workspace: Workspace, post_id: Id) -> Post:

@@ -8,6 +8,7 @@ import pytest
 
 from platforms.mastodon.html import plain
 from platforms.mastodon.text import length, segments, without_hosts
+from platforms.mastodon.words import Kept, compare
 from platforms.text import graphemes
 
 SMALL, DOUBLINGS = 10_000, 4
@@ -55,6 +56,8 @@ TEXTS = {
     "flags": ("", "🇩"),
     "flags and letters": ("", "🇩🇪🇫a"),
     "accents": ("a", "\u0301"),
+    "accents of two kinds": ("a", "\u0301\u0316"),
+    "shortcodes": ("", ":a"),
     "joiners": ("", "👩\u200d"),
     "line ends": ("", "\r\n"),
     "prepended signs": ("", "\u0600"),
@@ -121,3 +124,8 @@ def test_counting_graphemes_takes_time_in_proportion_to_the_text(shape: str) -> 
 @pytest.mark.parametrize("shape", PAGES)
 def test_reading_html_takes_time_in_proportion_to_the_page(shape: str) -> None:
     assert growth(plain, *PAGES[shape]) < TRIPLED
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_comparing_words_takes_time_in_proportion_to_the_text(shape: str) -> None:
+    assert growth(lambda text: compare(text, f"{text[: len(text) // 2]}, {text[::2]}", Kept.SHOWN), *TEXTS[shape]) < TRIPLED

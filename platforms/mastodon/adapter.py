@@ -22,6 +22,7 @@ from platforms.base import (
 )
 from platforms.errors import TokenRevoked, UnexpectedReply
 from platforms.http import sending
+from platforms.mastodon.address import post_id
 from platforms.mastodon.api import ENGLISH, bearer
 from platforms.mastodon.connect import MastodonConnector
 from platforms.mastodon.errors import NAME, RECONNECT, refused
@@ -95,11 +96,8 @@ class Mastodon:
         return await find(session, attempt, now=self._now())
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
-        """The last part of ``<server>/@<name>/<id>``."""
-        name = profile.handle.removeprefix("@").partition("@")[0]
-        address = url.strip().partition("?")[0].rstrip("/")
-        found = address.removeprefix(f"{profile.server}/@{name}/")
-        return found if found != address and found.isalnum() and found.isascii() else None
+        """See :func:`platforms.mastodon.address.post_id`."""
+        return post_id(url, profile)
 
     async def refresh(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - the contract's signature
         """Always raises ``TokenRevoked``: tokens here do not expire, so a refused one was withdrawn."""

@@ -72,18 +72,28 @@ TABLE = (
 )
 
 
+DOUBTFUL = frozenset({408, 409, 425, 499})
+"""A proxy that gave up waiting, or a server that is busy with the same request: these refuse nothing, whatever they say."""
+
+
 def refused(response: httpx.Response, step: Step) -> PlatformError:
-    """The error to raise for an answer that is no success."""
+    """The error to raise for an answer that is no success.
+
+    Every refusal of Mastodon's own, the one of its rate limits too, explains itself in JSON. Anything else may be a proxy's,
+    which does not know what became of a post: an HTML page, an empty answer, half an object.
+    """
     status, said = response.status_code, explanation(response)
-    rule = next((rule for rule in TABLE if rule.fits(status, step, said)), None) or _otherwise(status, step)
+    certain = step != "post" or (bool(said) and status not in DOUBTFUL)
+    rule = (certain and next((rule for rule in TABLE if rule.fits(status, step, said)), None)) or _otherwise(
+        status, step, certain
+    )
     message = rule.message.format(said=said or "it gave no reason.")
     return rule.leaf(NAME, rule.code, message, retry_after=retry_after(response), status=status)
 
 
-def _otherwise(status: int, step: Step) -> Rule:
-    """Statuses without a row. A 408 may come from a proxy that gave up waiting, so it refuses nothing."""
-    definite = httpx.codes.is_client_error(status) and status != httpx.codes.REQUEST_TIMEOUT
+def _otherwise(status: int, step: Step, certain: bool) -> Rule:
+    """Statuses without a row, and answers that prove nothing."""
     leaf: type[PlatformError] = UnexpectedReply if step == "post" else Unavailable
-    if definite and step != "read":
+    if certain and step != "read" and httpx.codes.is_client_error(status) and status not in DOUBTFUL:
         leaf = ContentRejected if step == "post" else MediaRejected
     return Rule(status, step, "", leaf, f"http_{status}", f"The server answered with an error (status {status}).")

@@ -5,6 +5,8 @@ Every number can differ from server to server; the defaults are upstream's
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,16 +15,40 @@ from platforms.base import Capabilities, Idempotency, MediaRule, Option, Session
 from platforms.mastodon.api import fetch, odd_reply
 from platforms.mastodon.errors import refused
 from platforms.mastodon.reply import json_object, text_of
+from platforms.mastodon.software import is_mastodon
 
 SCOPES = ("read:accounts", "read:statuses", "write:statuses", "write:media")
-TEXT_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a number of the server's is when it names none, or nonsense, and the most of it that is believed."""
+
+    default: int
+    most: int
+    least: int = 1
+
+    def of(self, value: object) -> int:
+        """``value`` within the bounds. What is no whole number, or too small to mean anything, is the default."""
+        return min(value, self.most) if type(value) is int and value >= self.least else self.default
+
+
 URL_LENGTH = 23
-MAX_FILES = 4
-IMAGE_BYTES = 16 * 1024 * 1024
-IMAGE_PIXELS = 33_177_600
-ALT_LIMIT = 1500
+BOUNDS = {
+    "max_characters": Bound(500, 100_000),
+    "max_media_attachments": Bound(4, 100, least=0),
+    "characters_reserved_per_url": Bound(URL_LENGTH, 1000, least=0),
+    "image_size_limit": Bound(16 * 1024 * 1024, 1024 * 1024 * 1024),
+    "image_matrix_limit": Bound(33_177_600, 1_000_000_000),
+    "description_limit": Bound(1500, 100_000),
+}
+"""Upstream's defaults; the most is far beyond what any server is known to allow, and harmless."""
+MAX_NAME = 253
+"""Characters of a version or a domain; a longer one is none (RFC 1035 for the latter)."""
 POSTS_PER_HOUR = 100
 """300 in three hours (Mastodon documentation, api/rate-limits)."""
+SETTLES_IN = timedelta(minutes=2)
+"""A request may wait for 30 seconds and then run for 90 before the server ends it (Mastodon's rack-timeout settings)."""
 IMAGE_MIMES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"})
 VISIBILITIES = (("public", "Public"), ("unlisted", "Unlisted"), ("private", "Followers only"))
 """``direct`` is left out on purpose: a scheduled private message to people named in the text helps nobody."""
@@ -53,11 +79,26 @@ def _stored(instance: Mapping[str, Any]) -> dict[str, Any]:
         "image_matrix_limit": media.get("image_matrix_limit"),
         "description_limit": media.get("description_limit"),
     }
-    stored: dict[str, Any] = {name: value for name, value in found.items() if _is_limit(value)}
+    stored: dict[str, Any] = {name: BOUNDS[name].of(value) for name, value in found.items() if _is_limit(name, value)}
     mimes = media.get("supported_mime_types")
     if isinstance(mimes, list):
-        stored["supported_mime_types"] = [mime for mime in mimes if isinstance(mime, str)]
-    return stored | {"version": text_of(instance, "version"), "domain": _domain(instance)}
+        stored["supported_mime_types"] = sorted(_images(mimes))
+    return stored | {"version": _name(text_of(instance, "version")), "domain": _name(_domain(instance))}
+
+
+def _is_limit(name: str, value: object) -> bool:
+    return type(value) is int and value >= BOUNDS[name].least
+
+
+def _images(mimes: object) -> frozenset[str]:
+    """Those of the server's types that are images we send; all of them if it does not say."""
+    if not isinstance(mimes, list):
+        return IMAGE_MIMES
+    return IMAGE_MIMES & {mime for mime in mimes if isinstance(mime, str)}
+
+
+def _name(found: str) -> str:
+    return found if len(found) <= MAX_NAME else ""
 
 
 def _domain(instance: Mapping[str, Any]) -> str:
@@ -70,27 +111,29 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, Mapping) else {}
 
 
-def _is_limit(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def capabilities_for(limits: Mapping[str, Any]) -> Capabilities:
-    """The capabilities under ``limits``, upstream's defaults where it is silent."""
-    text_limit = limits.get("max_characters", TEXT_LIMIT)
+    """The capabilities under ``limits``, upstream's defaults where it is silent or nonsense. Never raises.
+
+    Keys are only counted on where Mastodon itself is known to run: of any other server, and of one that was never asked,
+    nothing is promised. They are remembered for an hour, and a delivery may be sent again later than that, so a key only
+    keeps out what overlaps; that nothing is there has to be proved by :mod:`platforms.mastodon.reconcile` alone.
+    """
+    number = {name: bound.of(limits.get(name)) for name, bound in BOUNDS.items()}
     return Capabilities(
-        text=TextRule(limit=text_limit, url_length=limits.get("characters_reserved_per_url", URL_LENGTH)),
+        text=TextRule(limit=number["max_characters"], url_length=number["characters_reserved_per_url"]),
         media=MediaRule(
-            max_count=limits.get("max_media_attachments", MAX_FILES),
-            mimes=IMAGE_MIMES & set(limits.get("supported_mime_types", IMAGE_MIMES)),
-            max_bytes=limits.get("image_size_limit", IMAGE_BYTES),
-            max_pixels=limits.get("image_matrix_limit", IMAGE_PIXELS),
-            alt_limit=limits.get("description_limit", ALT_LIMIT),
+            max_count=number["max_media_attachments"],
+            mimes=_images(limits.get("supported_mime_types")),
+            max_bytes=number["image_size_limit"],
+            max_pixels=number["image_matrix_limit"],
+            alt_limit=number["description_limit"],
         ),
-        options=_options(text_limit),
+        options=_options(number["max_characters"]),
         languages=True,
         scopes=SCOPES,
         per_hour=POSTS_PER_HOUR,
-        idempotency=Idempotency.NATIVE,
+        idempotency=Idempotency.NATIVE if is_mastodon(limits) else Idempotency.NONE,
+        settles_in=SETTLES_IN,
     )
 
 

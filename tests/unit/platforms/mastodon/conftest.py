@@ -12,5 +12,5 @@ async def scene() -> AsyncIterator[Scene]:
     server = Instance()
     mastodon = Mastodon(sleep=server.clock.sleep, now=server.clock)
     async with server.client() as http:
-        session = Session(ORIGIN, ACCOUNT, "alice@bell.example", {"access": TOKEN}, {}, http)
+        session = Session(ORIGIN, ACCOUNT, "alice@bell.example", {"access": TOKEN}, {"version": "4.5.0"}, http)
         yield Scene(server, mastodon, session, Notebook(server.log))

@@ -61,12 +61,18 @@ class Instance:
     skew: timedelta = timedelta()
     processing_polls: int = 0
     keeps_source: bool = True
+    tells_time: bool = True
+    hides_private: bool = False
+    has_home: bool = True
+    home_hides_private: bool = False
+    heeds_max_id: bool = True
     remembers_keys: bool = True
     instance: dict[str, Any] = field(default_factory=dict)
     has_v2: bool = True
     log: list[str] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, dict[str, str]] = field(default_factory=dict)
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     media: dict[str, Upload] = field(default_factory=dict)
@@ -100,7 +106,8 @@ class Instance:
         response = self._route(request, path)
         if path in self.lose_replies:
             raise httpx.ReadError("connection reset")
-        response.headers["Date"] = format_datetime(self.time, usegmt=True)
+        if self.tells_time:
+            response.headers["Date"] = format_datetime(self.time, usegmt=True)
         return response
 
     def _route(self, request: httpx.Request, path: str) -> httpx.Response:
@@ -129,9 +136,21 @@ class Instance:
         return httpx.Response(200, json=self.histories[id_])
 
     def _timeline(self, request: httpx.Request) -> httpx.Response:
+        return self._page(request, [s for s in self._own() if s["visibility"] != "private" or not self.hides_private])
+
+    def _home(self, request: httpx.Request) -> httpx.Response:
+        if not self.has_home:
+            return reply(404, error="Record not found")
+        own = [s for s in self._own() if s["visibility"] != "private" or not self.home_hides_private]
+        return self._page(request, own + self.others)
+
+    def _own(self) -> list[dict[str, Any]]:
+        return list(self.statuses)
+
+    def _page(self, request: httpx.Request, statuses: list[dict[str, Any]]) -> httpx.Response:
         params = request.url.params
-        before = int(params.get("max_id", 10**9))
-        newest_first = sorted(self.statuses, key=lambda status: -int(status["id"]))
+        before = int(params.get("max_id", 10**9)) if self.heeds_max_id else 10**9
+        newest_first = sorted(statuses, key=lambda status: -int(status["id"]))
         found = [status for status in newest_first if int(status["id"]) < before]
         return httpx.Response(200, json=found[: int(params["limit"])])
 
@@ -191,7 +210,12 @@ class Instance:
             return reply(422, error="Cannot attach files that have not finished processing. Try again in a moment!")
         for upload in uploads:
             upload.attached = True
-        status = self.publish(body["status"], warning=body.get("spoiler_text", ""), media_ids=body.get("media_ids", []))
+        status = self.publish(
+            body["status"],
+            warning=body.get("spoiler_text", ""),
+            media_ids=body.get("media_ids", []),
+            visibility=body["visibility"],
+        )
         self.keys[key] = status["id"]
         return httpx.Response(200, json=status)
 
@@ -203,6 +227,8 @@ class Instance:
         at: datetime | None = None,
         by: str | None = "Carillon",
         media_ids: list[str] | tuple[str, ...] = (),
+        visibility: str = "public",
+        content: str | None = None,
     ) -> dict[str, Any]:
         """Store a status, as if somebody had sent it. An empty text takes over the warning, as upstream does."""
         if not text.strip():
@@ -214,7 +240,9 @@ class Instance:
             "created_at": (at or self.time).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "url": f"{ORIGIN}/@alice/{id_}",
             "uri": f"{ORIGIN}/users/alice/statuses/{id_}",
-            "content": rendered(text.strip()),
+            "content": rendered(text.strip()) if content is None else content,
+            "visibility": visibility,
+            "account": {"id": ACCOUNT},
             "spoiler_text": warning,
             "application": {"name": by, "website": None} if by else None,
             "media_attachments": [{"id": media_id, "type": "image"} for media_id in media_ids],
@@ -236,6 +264,7 @@ ROUTES = {
     r"GET /api/v([12])/instance": Instance._instance,
     r"GET /api/v1/accounts/verify_credentials": Instance._profile,
     rf"GET /api/v1/accounts/{ACCOUNT}/statuses": Instance._timeline,
+    r"GET /api/v1/timelines/home": Instance._home,
     r"GET /api/v1/statuses/(\d+)/source": Instance._source,
     r"GET /api/v1/statuses/(\d+)/history": Instance._history,
     r"POST /api/v1/statuses": Instance._post,
@@ -326,6 +355,10 @@ class Scene:
     async def reconcile(self, content: Content, *, sent_at: datetime) -> Any:
         attempt = SentAttempt("key-1", content, dict(self.checkpoint.saved), sent_at)
         return await self.mastodon.reconcile(self.session, attempt)
+
+    def running(self, version: str) -> "Scene":
+        """The same account, connected when the server announced ``version``."""
+        return replace(self, session=replace(self.session, limits={"version": version}))
 
     def signed_out(self) -> "Scene":
         return replace(self, session=replace(self.session, tokens={"access": "withdrawn"}))

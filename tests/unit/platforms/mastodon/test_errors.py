@@ -9,9 +9,11 @@ from platforms.errors import (
     MediaRejected,
     PlatformError,
     RateLimited,
+    Remedy,
     ScopeMissing,
     TokenRevoked,
     Unavailable,
+    Unconfirmed,
     UnexpectedReply,
 )
 from platforms.mastodon.errors import Step, refused
@@ -22,7 +24,8 @@ TOO_LONG = "Validation failed: Text character limit of 500 exceeded"
 LOCKED = "There was a temporary problem serving your request, please try again"
 
 ROWS: list[tuple[int, Step, str, type[PlatformError]]] = [
-    (400, "post", "", ContentRejected),
+    (400, "post", "", UnexpectedReply),
+    (400, "post", "Bad Request", ContentRejected),
     (400, "upload", "", MediaRejected),
     (400, "read", "", Unavailable),
     (401, "post", "The access token is invalid", TokenRevoked),
@@ -66,6 +69,40 @@ def test_each_refusal_is_a_leaf_with_the_right_remedy(status: int, step: Step, s
     assert type(error) is leaf
     assert error.status == status
     assert error.message.endswith((".", "!", said))
+
+
+BODIES = {
+    "an explanation": b'{"error": "This action is not allowed"}',
+    "an empty explanation": b'{"error": " \\u0000"}',
+    "another object": b'{"status": 429, "title": "Slow down"}',
+    "a list": b'[{"error": "x"}]',
+    "a page": b"<html><body>nginx</body></html>",
+    "nothing": b"",
+    "half an object": b'{"error": "This action is not all',
+    "noise": b"\xff\xfe",
+}
+OPEN = {408, 409, 425, 499}
+"""What a proxy says that gave up, or a server that is busy with the same request: no refusal, whatever the words."""
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_only_the_servers_own_words_prove_that_a_post_was_refused(body: str) -> None:
+    for status in range(400, 600):
+        error = refused(httpx.Response(status, content=BODIES[body]), "post")
+        certain = body == "an explanation" and status < 500 and status not in OPEN
+        assert (status, isinstance(error, UnexpectedReply), error.remedy is Remedy.RECONCILE) == (
+            status,
+            not certain,
+            not certain,
+        )
+        assert error.status == status
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("step", ["read", "upload"])
+def test_what_nobody_sees_is_never_in_doubt(step: Step, body: str) -> None:
+    found = [refused(httpx.Response(status, content=BODIES[body]), step) for status in range(400, 600)]
+    assert not any(isinstance(error, Unconfirmed) for error in found)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422, 429, 500, 503])
@@ -114,7 +151,7 @@ def at(moment: datetime) -> str:
     ],
 )
 def test_the_wait_is_read_from_either_header(status: int, headers: dict[str, str], expected: timedelta | None) -> None:
-    found = refused(httpx.Response(status, headers=headers), "post").retry_after
+    found = refused(httpx.Response(status, headers=headers, json={"error": "Wait"}), "post").retry_after
     assert (found and found - timedelta(microseconds=found.microseconds)) == expected
 
 

@@ -14,7 +14,7 @@ from platforms.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from platforms.http import HostRefused
+from platforms.http import AnswerTooLong, HostRefused
 from tests.unit.platforms.mastodon.instance import ORIGIN, Picture, Scene, multipart, post, reply
 
 POST = "POST /api/v1/statuses"
@@ -154,6 +154,10 @@ async def test_a_refused_upload_never_reaches_the_fence(scene: Scene) -> None:
         (reply(500, error="Internal Server Error"), UnexpectedReply),
         (reply(503, error="There was a temporary problem serving your request"), UnexpectedReply),
         (httpx.Response(504, text="<html>"), UnexpectedReply),
+        (httpx.Response(403, text="<html>"), UnexpectedReply),
+        (httpx.Response(429, text="<html>"), UnexpectedReply),
+        (httpx.Response(413), UnexpectedReply),
+        (reply(409, error="Conflict"), UnexpectedReply),
         (httpx.Response(200, text="<html>welcome"), UnexpectedReply),
         (httpx.Response(200, json=[]), UnexpectedReply),
         (reply(200), UnexpectedReply),
@@ -209,3 +213,35 @@ async def test_refusals_are_asked_for_in_english(scene: Scene) -> None:
     scene.server.processing_polls = 1
     await scene.publish(post(media=(Picture("m1").media,)))
     assert {request.url.params["lang"] for request in scene.server.requests} == {"en"}
+
+
+@pytest.mark.parametrize("lost", [httpx.RemoteProtocolError("closed"), httpx.ReadError("reset")])
+async def test_a_look_over_a_connection_that_had_been_closed_is_repeated_once(scene: Scene, lost: Exception) -> None:
+    scene.server.instance = {"domain": "bell.example"}
+    scene.server.fails("GET", "/api/v2/instance", lost)
+    await scene.mastodon.limits(scene.session)
+    assert scene.server.log == ["GET /api/v2/instance"] * 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "looks"),
+    [
+        ((httpx.ReadError("reset"), httpx.ReadError("reset")), 2),
+        ((httpx.ReadTimeout("slow"),), 1),
+        ((AnswerTooLong("too long"),), 1),
+        ((httpx.ConnectError("refused"),), 1),
+    ],
+)
+async def test_any_other_look_that_failed_is_left_for_later(scene: Scene, failure: tuple[Exception, ...], looks: int) -> None:
+    scene.server.fails("GET", "/api/v2/instance", *failure)
+    with pytest.raises(Unavailable):
+        await scene.mastodon.limits(scene.session)
+    assert len(scene.server.log) == looks
+
+
+@pytest.mark.parametrize("path", ["/api/v2/media", "/api/v1/statuses"])
+async def test_whatever_changes_something_is_sent_once_even_then(scene: Scene, path: str) -> None:
+    scene.server.fails("POST", path, httpx.RemoteProtocolError("closed"))
+    with pytest.raises((Unavailable, TimedOut)):
+        await scene.publish(post(media=(Picture("m1").media,)))
+    assert scene.server.log.count(f"POST {path}") == 1

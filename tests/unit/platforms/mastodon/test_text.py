@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.mastodon.html import plain
+from platforms.mastodon.html import MOST, plain
 from platforms.mastodon.text import length, segments, without_hosts
 from platforms.text import graphemes
 from tests.unit.platforms.mastodon.instance import rendered
@@ -58,8 +58,9 @@ def test_links_and_remote_mentions_count_as_the_server_counts_them(text: str, ex
     assert length("", text, url_length=23) == expected
 
 
-def test_a_link_counts_what_this_server_says() -> None:
-    assert length("", "https://example.com", url_length=30) == 30
+@pytest.mark.parametrize("url_length", [0, 1, 30, 10**12])
+def test_a_link_counts_what_this_server_says(url_length: int) -> None:
+    assert length("", "a https://example.com\u0301 b", url_length=url_length) == 4 + max(url_length, 1) - (url_length == 0)
 
 
 def test_the_warning_counts_as_written_even_where_it_holds_a_link() -> None:
@@ -129,3 +130,37 @@ def test_a_text_can_be_read_back_from_the_html(text: str) -> None:
 
 def test_a_mention_is_read_back_without_its_host() -> None:
     assert plain(rendered("Hi @bob@remote.example")).strip() == without_hosts("Hi @bob@remote.example")
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("<p>A &amp; B &#128276; &lt;i&gt;</p>", "A & B 🔔 <i>"),
+        ('Ding <img class="emojione" alt="🔔" src="x.png"/> dong', "Ding 🔔 dong"),
+        ('Ding <img alt=":bell:"> dong', "Ding :bell: dong"),
+        ("Ding<!-- a note -->dong", "Dingdong"),
+        ("a < b > c", "a < b > c"),
+        ("<a>Ding</a> dong", "Ding dong"),
+        ('<A HREF="https://a.example">a</A>', "https://a.example"),
+        ("<a href='https://a.example'>a", "https://a.example"),
+        ("<![ding", "<![ding"),
+        ("<", "<"),
+        ("&bogus; &", "&bogus; &"),
+        ("&#" + "9" * 5000 + ";", "&#" + "9" * 5000 + ";"),
+    ],
+)
+def test_any_html_is_read_as_well_as_it_can_be(page: str, expected: str) -> None:
+    assert plain(page).strip() == expected
+
+
+@given(
+    st.one_of(
+        st.text(), st.lists(st.sampled_from(["<", ">", "a", "p", "!", "-", "&", "#", "1", ";", '"', " href="])).map("".join)
+    )
+)
+def test_no_html_is_too_odd_to_be_read(page: str) -> None:
+    assert isinstance(plain(page), str)
+
+
+def test_no_more_html_is_read_than_a_post_can_need() -> None:
+    assert len(plain("a" * 10 * MOST)) == MOST

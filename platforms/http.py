@@ -1,6 +1,7 @@
 """The HTTP client every adapter uses: guarded against private hosts and endless answers, and clear about what was sent.
 
 * :func:`open_client` resolves a host once and connects to the very address it checked, so DNS cannot change its mind in between.
+* A client keeps nothing of what servers say: no cookies, which would be sent for another tenant's account on the same server.
 * :func:`reading` and :func:`sending` turn httpx's exceptions into the error tree: a failure to *connect* proves that nothing was
   sent; any later failure of a mutation proves nothing at all.
 """
@@ -10,6 +11,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpcore
@@ -173,6 +175,7 @@ def open_client(
         transport=transport,
         timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=False,
     )

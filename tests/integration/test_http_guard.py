@@ -177,6 +177,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def test_a_cookie_is_never_sent_back(visited: Visited, client: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        await client.get(visited.url)
+    assert (len(visited.asked), visited.cookies, list(client.cookies.jar)) == (2, [], [])
+
+
 async def test_headers_without_an_end_are_given_up(visited: Visited, client: httpx.AsyncClient) -> None:
     visited.answers = ["headers"]
     with pytest.raises(TimedOut), sending("belfry"):

@@ -2,6 +2,7 @@
 
 * :func:`open_client` resolves a host once and connects to the very address it checked, so DNS cannot change its mind in between.
 * A client keeps nothing of what servers say: no cookies, which would be sent for another tenant's account on the same server.
+* A ``GET`` is repeated, at once and once, when the server had closed the kept connection it was sent on; nothing else ever is.
 * :func:`reading` and :func:`sending` turn httpx's exceptions into the error tree: a failure to *connect* proves that nothing was
   sent; any later failure of a mutation proves nothing at all.
 """
@@ -12,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -35,6 +37,8 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that IANA gives out for the public IPv6 internet (RFC 4291); Python calls some of the rest global too."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 as an IPv6-only machine sees it (RFC 6052), private IPv4 included."""
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_CONNECTING = "connection.connect_tcp.started"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -50,10 +54,25 @@ class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own, but an answer ends after ``MAX_ANSWER`` bytes, and is not unpacked: a packed one could become anything."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
+        response = await self._repeated(request) if request.method == "GET" else await super().handle_async_request(request)
         response.headers.pop("Content-Encoding", None)
         response.stream = _Bounded(response.stream)
         return response
+
+    async def _repeated(self, request: httpx.Request) -> httpx.Response:
+        """A server may close a kept connection in the moment we use it. What only reads is then asked once more."""
+        steps: set[str] = set()
+
+        async def note(step: str, _: Any) -> None:
+            steps.add(step)
+
+        request.extensions = {**request.extensions, "trace": note}
+        try:
+            return await super().handle_async_request(request)
+        except _CLOSED:
+            if _CONNECTING in steps:  # it answered a new connection like this: that is how it is today
+                raise
+        return await super().handle_async_request(request)
 
 
 class _Bounded(httpx.AsyncByteStream):

@@ -183,6 +183,44 @@ async def test_a_cookie_is_never_sent_back(visited: Visited, client: httpx.Async
     assert (len(visited.asked), visited.cookies, list(client.cookies.jar)) == (2, [], [])
 
 
+async def test_a_read_on_a_connection_that_was_just_closed_is_repeated_at_once(
+    visited: Visited, client: httpx.AsyncClient
+) -> None:
+    visited.answers = ["", "close", ""]
+    await client.get(f"{visited.url}/first")
+    assert (await client.get(f"{visited.url}/second")).text == "ok"
+    assert visited.asked == ["GET /first HTTP/1.1", "GET /second HTTP/1.1", "GET /second HTTP/1.1"]
+
+
+async def test_a_read_is_repeated_only_once(visited: Visited, client: httpx.AsyncClient) -> None:
+    visited.answers = ["", "close", "close", ""]
+    await client.get(visited.url)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get(visited.url)
+    assert len(visited.asked) == 3
+
+
+@pytest.mark.parametrize("answers", [["close"], ["", "half"]], ids=["on a new connection", "after the answer has begun"])
+async def test_a_read_that_failed_otherwise_is_not_repeated(
+    visited: Visited, client: httpx.AsyncClient, answers: list[str]
+) -> None:
+    visited.answers = list(answers)
+    for _ in answers[1:]:
+        await client.get(visited.url)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get(visited.url)
+    assert len(visited.asked) == len(answers)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_what_changes_something_is_never_repeated(visited: Visited, client: httpx.AsyncClient, method: str) -> None:
+    visited.answers = ["", "close", ""]
+    await client.get(visited.url)
+    with pytest.raises(TimedOut), sending("belfry"):
+        await client.request(method, visited.url)
+    assert visited.asked[1:] == [f"{method} / HTTP/1.1"]
+
+
 async def test_headers_without_an_end_are_given_up(visited: Visited, client: httpx.AsyncClient) -> None:
     visited.answers = ["headers"]
     with pytest.raises(TimedOut), sending("belfry"):

@@ -7,7 +7,6 @@ knows a write at once, tells what became of it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,7 +27,7 @@ from platforms.base import (
     Session,
     TextRule,
 )
-from platforms.bluesky import lexicon, richtext, validate
+from platforms.bluesky import address, lexicon, richtext, validate
 from platforms.bluesky.connect import AppPassword, server_limits
 from platforms.bluesky.errors import PLATFORM
 from platforms.bluesky.tid import record_key
@@ -36,9 +35,6 @@ from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import ContentRejected, PlatformError, Rejected, UnexpectedReply
 from platforms.text import graphemes
 
-_WEB = "https://bsky.app"
-_POST = re.compile(r"(?P<who>[a-zA-Z0-9._:%-]+)/post/(?P<rkey>[a-zA-Z0-9._:~-]{1,512})")
-"""What follows ``/profile/`` in the address of a post."""
 _ALREADY_THERE = "InvalidSwap"
 _NOT_THERE = "RecordNotFound"
 _BLOB_GONE = "BlobNotFound"
@@ -114,12 +110,8 @@ class Bluesky:
         return await _look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
-        """The record's ``at://`` address: profiles are named by handle or by DID."""
-        web = profile.limits.get("web", _WEB)
-        found = _POST.fullmatch(url.strip().partition("?")[0].rstrip("/").removeprefix(f"{web}/profile/"))
-        if found is None or found["who"] not in (profile.remote_id, profile.handle):
-            return None
-        return f"at://{profile.remote_id}/{lexicon.POST}/{found['rkey']}"
+        """See :mod:`platforms.bluesky.address`."""
+        return address.pasted_id(url, profile)
 
     async def refresh(self, session: Session) -> dict[str, str]:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""
@@ -199,4 +191,4 @@ async def _look(session: Session, content: Content, rkey: str) -> Published | Ab
 
 
 def _receipt(session: Session, uri: str, rkey: str) -> Published:
-    return Published(uri, f"{session.limits.get('web', _WEB)}/profile/{session.remote_id}/post/{rkey}")
+    return Published(uri, address.web_url(session.remote_id, rkey, session.limits))

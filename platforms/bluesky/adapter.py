@@ -28,7 +28,7 @@ from platforms.base import (
     TextRule,
 )
 from platforms.bluesky import address, lexicon, richtext, validate
-from platforms.bluesky.connect import AppPassword, server_limits
+from platforms.bluesky.connect import AppPassword, blob_bytes, server_limits
 from platforms.bluesky.errors import PLATFORM
 from platforms.bluesky.tid import record_key
 from platforms.bluesky.xrpc import Xrpc
@@ -67,7 +67,7 @@ class Bluesky:
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
         """Narrower files on a server that takes less than the lexicon allows."""
         media = self.capabilities.media
-        largest = min(media.max_bytes, limits.get("blob_bytes", media.max_bytes))
+        largest = min(media.max_bytes, blob_bytes(limits.get("blob_bytes")) or media.max_bytes)
         return replace(self.capabilities, media=replace(media, max_bytes=largest))
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002

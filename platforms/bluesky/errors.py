@@ -65,7 +65,7 @@ _INVALID = "Bluesky refused this as invalid."
 TABLE = (
     Row(0, "ExpiredToken", "", TokenExpired, "The connection to Bluesky has expired."),
     Row(0, "InvalidToken", "", TokenRevoked, _RECONNECT),
-    Row(0, "AccountTakedown", "", TokenRevoked, "Bluesky has suspended this account."),
+    Row(0, "AccountTakedown", "", TokenRevoked, "Bluesky has taken this account down."),
     Row(0, "AccountDeactivated", "", TokenRevoked, "This account is deactivated. Activate it in Bluesky, then connect it."),
     Row(403, "ScopeMissingError", "", ScopeMissing, "Carillon may not post to this account. Connect it again."),
     Row(0, "BlobNotFound", "", Unavailable, "The server has dropped an uploaded picture; it will be uploaded again."),
@@ -87,6 +87,20 @@ _NAMED: dict[int, tuple[type[PlatformError], str]] = {
     HTTPStatus.FORBIDDEN: (TokenRevoked, "Bluesky does not let this account do that. Connect it again."),
 }
 """Named refusals without a row, by status; any other status of theirs means that the content is invalid."""
+
+
+_NOT_ACTIVE = {
+    "deactivated": "This account is deactivated. Activate it in Bluesky first.",
+    "deleted": "This account was deleted.",
+    "suspended": "Bluesky has suspended this account.",
+    "takendown": "Bluesky has taken this account down.",
+}
+"""Lexicon ``com.atproto.sync.getRepoStatus``; the others of its values are about servers."""
+
+
+def not_active(status: str | None) -> str:
+    """A sentence about an account with ``"active": false``; servers need not say why."""
+    return _NOT_ACTIVE.get(status or "", "This account is not active. Look into it in Bluesky first.")
 
 
 def refusal(answer: httpx.Response, *, mutation: bool) -> PlatformError:

@@ -9,6 +9,7 @@ knows a write at once, tells what became of it.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from platforms.base import (
@@ -30,13 +31,13 @@ from platforms.base import (
 from platforms.bluesky import address, lexicon, richtext, validate
 from platforms.bluesky.connect import AppPassword, blob_bytes, server_limits
 from platforms.bluesky.errors import PLATFORM
+from platforms.bluesky.reconcile import earlier, look, receipt
 from platforms.bluesky.tid import record_key
 from platforms.bluesky.xrpc import Xrpc
-from platforms.errors import ContentRejected, PlatformError, Rejected, UnexpectedReply
+from platforms.errors import ContentRejected, PlatformError, Rejected, Transient
 from platforms.text import graphemes
 
 _ALREADY_THERE = "InvalidSwap"
-_NOT_THERE = "RecordNotFound"
 _BLOB_GONE = "BlobNotFound"
 
 
@@ -61,6 +62,9 @@ class Bluesky:
         per_hour=5000 // 3,
         installation_per_hour=12 * 3000 // 6,  # 3,000 requests in 5 minutes and address; a post with pictures takes about six
         idempotency=Idempotency.NATIVE,
+        # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
+        # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
+        settles_in=timedelta(seconds=30),
     )
     connector = AppPassword()
 
@@ -99,15 +103,19 @@ class Bluesky:
             uri = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
         except PlatformError as error:
             if error.code == _ALREADY_THERE:
-                return await _earlier(session, content, rkey)
-            if error.code == _BLOB_GONE:
+                return await earlier(session, content, rkey)
+            if error.code == _BLOB_GONE and isinstance(error, Transient):
                 await checkpoint.save(blobs={})
             raise
-        return _receipt(session, uri, rkey)
+        return receipt(session, uri, rkey)
 
     async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
-        """Look at the one address where the record can be."""
-        return await _look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
+        """Look at the one address where the record can be; see :mod:`platforms.bluesky.reconcile`.
+
+        After ``Absent`` it is safe to send again, even if the first request arrives later: the second one to be carried out is
+        refused, and changes nothing.
+        """
+        return await look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
         """See :mod:`platforms.bluesky.address`."""
@@ -158,37 +166,3 @@ def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any]
 def _put_body(session: Session, rkey: str, record: Mapping[str, Any]) -> bytes:
     request = {"repo": session.remote_id, "collection": lexicon.POST, "rkey": rkey, "record": record, "swapRecord": None}
     return json.dumps(request, ensure_ascii=False).encode()
-
-
-async def _earlier(session: Session, content: Content, rkey: str) -> Published:
-    """The server says that the record exists: an earlier attempt succeeded, if it is ours. It is out, so ask, do not repeat."""
-    try:
-        found = await _look(session, content, rkey)
-    except PlatformError as error:
-        raise UnexpectedReply(PLATFORM, error.code, error.message, status=error.status) from error
-    if isinstance(found, Absent):
-        raise UnexpectedReply(PLATFORM, _NOT_THERE, "The post was there a moment ago and is gone now.")
-    return found
-
-
-async def _look(session: Session, content: Content, rkey: str) -> Published | Absent:
-    stranger = Xrpc(session.http, session.server)
-    try:
-        uri, record = await stranger.query(
-            lexicon.ids.ComAtprotoRepoGetRecord,
-            lexicon.stored,
-            repo=session.remote_id,
-            collection=lexicon.POST,
-            rkey=rkey,
-        )
-    except Rejected as error:
-        if error.code == _NOT_THERE:
-            return Absent()
-        raise
-    if not lexicon.same_post(record, content):
-        raise UnexpectedReply(PLATFORM, "other_record", "A different post stands where this one belongs. Look at the profile.")
-    return _receipt(session, uri, rkey)
-
-
-def _receipt(session: Session, uri: str, rkey: str) -> Published:
-    return Published(uri, address.web_url(session.remote_id, rkey, session.limits))

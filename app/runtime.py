@@ -12,16 +12,23 @@ from app.courier import Courier
 from app.sealing import Sealer
 from app.settings import Settings
 from app.storage import Storage, open_storage
-from platforms.http import open_client
+from platforms.http import CONNECTIONS, open_client
+
+CONNECTING = 32
+"""Connections for what is not a publication."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``name`` identifies this process in attempts; ``setup_token`` is asked for before the first owner exists."""
+    """``name`` identifies this process in attempts; ``setup_token`` is asked for before the first owner exists.
+
+    ``connecting`` asks servers that nobody knows yet, and those that can wait: however slow they are, ``http`` is for publishing.
+    """
 
     settings: Settings
     client: database.Client
     http: httpx.AsyncClient
+    connecting: httpx.AsyncClient
     sealer: Sealer
     storage: Storage
     courier: Courier
@@ -52,11 +59,8 @@ async def start(settings: Settings, courier: Courier, *, name: str | None = None
     _current = Runtime(
         settings=settings,
         client=await database.connect(settings.mongodb_url.get_secret_value()),
-        http=open_client(
-            allow_private=settings.allow_private_hosts,
-            allow=[settings.sandbox_url] if settings.sandbox_url else [],
-            read_timeout=settings.http_timeout,
-        ),
+        http=_open_client(settings, CONNECTIONS),
+        connecting=_open_client(settings, CONNECTING),
         sealer=Sealer(settings.secret_key.get_secret_value()),
         storage=open_storage(settings),
         courier=courier,
@@ -64,6 +68,15 @@ async def start(settings: Settings, courier: Courier, *, name: str | None = None
         name=name or f"{socket.gethostname()}-{secrets.token_hex(3)}",
     )
     return _current
+
+
+def _open_client(settings: Settings, connections: int) -> httpx.AsyncClient:
+    return open_client(
+        allow_private=settings.allow_private_hosts,
+        allow=[settings.sandbox_url] if settings.sandbox_url else [],
+        read_timeout=settings.http_timeout,
+        connections=connections,
+    )
 
 
 async def stop() -> None:
@@ -74,4 +87,5 @@ async def stop() -> None:
     parts, _current = _current, None
     parts.courier.close()
     await parts.http.aclose()
+    await parts.connecting.aclose()
     await parts.client.close()

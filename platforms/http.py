@@ -1,35 +1,44 @@
 """The HTTP client every adapter uses: guarded against private hosts and endless answers, and clear about what was sent.
 
 * :func:`open_client` resolves a host once and connects to the very address it checked, so DNS cannot change its mind in between.
+* A client keeps nothing of what servers say: no cookies, which would be sent for another tenant's account on the same server.
+* A ``GET`` is repeated, at once and once, when the server had closed the kept connection it was sent on; nothing else ever is.
 * :func:`reading` and :func:`sending` turn httpx's exceptions into the error tree: a failure to *connect* proves that nothing was
   sent; any later failure of a mutation proves nothing at all.
 """
 
 import asyncio
 import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 from platforms.errors import Misconfigured, TimedOut, Unavailable
+from platforms.resolving import Resolver
 
 USER_AGENT = "Carillon/0.1 (+https://github.com/carillon-social/carillon)"
 CONNECT_TIMEOUT = 5.0
-"""Seconds; a server that takes longer to accept a connection is treated as down."""
+"""Seconds; a server whose name and connection together take longer is treated as down."""
 READ_TIMEOUT = 20.0
 """Seconds between two bytes of an answer. Shorter than the step limit, which is shorter than the lease (design §5)."""
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes; the longest answer we ask for, a page of forty statuses, is well below one megabyte."""
 
+CONNECTIONS = 200
+"""How many connections one client has at most."""
+
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that IANA gives out for the public IPv6 internet (RFC 4291); Python calls some of the rest global too."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 as an IPv6-only machine sees it (RFC 6052), private IPv4 included."""
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_CONNECTING = "connection.connect_tcp.started"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -45,10 +54,25 @@ class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own, but an answer ends after ``MAX_ANSWER`` bytes, and is not unpacked: a packed one could become anything."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
+        response = await self._repeated(request) if request.method == "GET" else await super().handle_async_request(request)
         response.headers.pop("Content-Encoding", None)
         response.stream = _Bounded(response.stream)
         return response
+
+    async def _repeated(self, request: httpx.Request) -> httpx.Response:
+        """A server may close a kept connection in the moment we use it. What only reads is then asked once more."""
+        steps: set[str] = set()
+
+        async def note(step: str, _: Any) -> None:
+            steps.add(step)
+
+        request.extensions = {**request.extensions, "trace": note}
+        try:
+            return await super().handle_async_request(request)
+        except _CLOSED:
+            if _CONNECTING in steps:  # it answered a new connection like this: that is how it is today
+                raise
+        return await super().handle_async_request(request)
 
 
 class _Bounded(httpx.AsyncByteStream):
@@ -70,10 +94,14 @@ class _Bounded(httpx.AsyncByteStream):
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves, checks and connects in one step; everything else is httpcore's own backend."""
+    """Resolves, checks and connects in one step and one time limit; everything else is httpcore's own backend.
 
-    def __init__(self, allowed: frozenset[tuple[str, int]]) -> None:
+    ``allowed`` are hosts and ports that may be private; ``None`` allows all.
+    """
+
+    def __init__(self, resolver: Resolver, allowed: frozenset[tuple[str, int]] | None) -> None:
         self._inner = httpcore.AnyIOBackend()
+        self._resolver = resolver
         self._allowed = allowed
 
     async def connect_tcp(
@@ -84,8 +112,28 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        address = host if (host, port) in self._allowed else await _public_address(host, port)
-        return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._addresses(host, port)
+                for address in addresses[:-1]:
+                    with suppress(httpcore.ConnectError):
+                        return await self._inner.connect_tcp(address, port, None, local_address, socket_options)
+                return await self._inner.connect_tcp(addresses[-1], port, None, local_address, socket_options)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} took too long") from error
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of ``host``, if it has any and all are public; one private address among them is refused too."""
+        try:
+            found = await self._resolver.addresses(host)
+        except TimeoutError:
+            raise
+        except (OSError, UnicodeError) as error:  # UnicodeError: no label of a name may be empty or longer than 63 bytes
+            raise httpcore.ConnectError(f"cannot resolve {host}") from error
+        allowed = self._allowed is None or (host, port) in self._allowed
+        if not found or not (allowed or all(map(is_public, found))):
+            raise HostRefused(f"{host} is on a private network")
+        return found
 
     async def connect_unix_socket(
         self,
@@ -97,18 +145,6 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
-
-
-async def _public_address(host: str, port: int) -> str:
-    """The first address of ``host``, if all of them are public; one private address among them is refused too."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # UnicodeError: no label of a name may be empty or longer than 63 bytes
-        raise httpcore.ConnectError(f"cannot resolve {host}") from error
-    addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(is_public(address) for address in addresses):
-        raise HostRefused(f"{host} is on a private network")
-    return addresses[0]
 
 
 def is_public(address: str) -> bool:
@@ -133,26 +169,32 @@ def is_local(host: str) -> bool:
 
 
 def open_client(
-    *, allow_private: bool = False, allow: Iterable[str] = (), read_timeout: float = READ_TIMEOUT
+    *,
+    allow_private: bool = False,
+    allow: Iterable[str] = (),
+    read_timeout: float = READ_TIMEOUT,
+    connections: int = CONNECTIONS,
+    resolver: Resolver | None = None,
 ) -> httpx.AsyncClient:
     """An HTTP client for adapters. Close it with ``aclose``.
 
     ``allow`` are origins that may be private all the same (the sandbox); ``allow_private`` switches the guard off.
     """
-    transport = _Transport(retries=0)
-    if not allow_private:
-        # httpx has no public way to hand over a network backend, so its pool is replaced by an equal one that has ours.
-        transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
-            max_connections=200,
-            max_keepalive_connections=50,
-            keepalive_expiry=15,
-            network_backend=_GuardedBackend(frozenset(map(_host_port, allow))),
-        )
+    context = ssl.create_default_context()
+    transport = _Transport(verify=context)
+    # httpx has no public way to hand over a network backend, so its pool is replaced by an equal one that has ours.
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=context,
+        max_connections=connections,
+        max_keepalive_connections=connections // 4,
+        keepalive_expiry=15,
+        network_backend=_GuardedBackend(resolver or Resolver(), None if allow_private else frozenset(map(_host_port, allow))),
+    )
     return httpx.AsyncClient(
         transport=transport,
         timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=False,
     )

@@ -7,9 +7,9 @@ knows a write at once, tells what became of it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from platforms.base import (
@@ -28,19 +28,16 @@ from platforms.base import (
     Session,
     TextRule,
 )
-from platforms.bluesky import lexicon, richtext, validate
-from platforms.bluesky.connect import AppPassword, server_limits
+from platforms.bluesky import address, lexicon, richtext, validate
+from platforms.bluesky.connect import AppPassword, blob_bytes, server_limits
 from platforms.bluesky.errors import PLATFORM
+from platforms.bluesky.reconcile import earlier, look, receipt
 from platforms.bluesky.tid import record_key
 from platforms.bluesky.xrpc import Xrpc
-from platforms.errors import ContentRejected, PlatformError, Rejected, UnexpectedReply
+from platforms.errors import ContentRejected, PlatformError, Rejected, Transient
 from platforms.text import graphemes
 
-_WEB = "https://bsky.app"
-_POST = re.compile(r"(?P<who>[a-zA-Z0-9._:%-]+)/post/(?P<rkey>[a-zA-Z0-9._:~-]{1,512})")
-"""What follows ``/profile/`` in the address of a post."""
 _ALREADY_THERE = "InvalidSwap"
-_NOT_THERE = "RecordNotFound"
 _BLOB_GONE = "BlobNotFound"
 
 
@@ -65,13 +62,16 @@ class Bluesky:
         per_hour=5000 // 3,
         installation_per_hour=12 * 3000 // 6,  # 3,000 requests in 5 minutes and address; a post with pictures takes about six
         idempotency=Idempotency.NATIVE,
+        # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
+        # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
+        settles_in=timedelta(seconds=30),
     )
     connector = AppPassword()
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
         """Narrower files on a server that takes less than the lexicon allows."""
         media = self.capabilities.media
-        largest = min(media.max_bytes, limits.get("blob_bytes", media.max_bytes))
+        largest = min(media.max_bytes, blob_bytes(limits.get("blob_bytes")) or media.max_bytes)
         return replace(self.capabilities, media=replace(media, max_bytes=largest))
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
@@ -103,23 +103,23 @@ class Bluesky:
             uri = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
         except PlatformError as error:
             if error.code == _ALREADY_THERE:
-                return await _earlier(session, content, rkey)
-            if error.code == _BLOB_GONE:
+                return await earlier(session, content, rkey)
+            if error.code == _BLOB_GONE and isinstance(error, Transient):
                 await checkpoint.save(blobs={})
             raise
-        return _receipt(session, uri, rkey)
+        return receipt(session, uri, rkey)
 
     async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
-        """Look at the one address where the record can be."""
-        return await _look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
+        """Look at the one address where the record can be; see :mod:`platforms.bluesky.reconcile`.
+
+        After ``Absent`` it is safe to send again, even if the first request arrives later: the second one to be carried out is
+        refused, and changes nothing.
+        """
+        return await look(session, attempt.content, record_key(attempt.content.created_at, attempt.key))
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
-        """The record's ``at://`` address: profiles are named by handle or by DID."""
-        web = profile.limits.get("web", _WEB)
-        found = _POST.fullmatch(url.strip().partition("?")[0].rstrip("/").removeprefix(f"{web}/profile/"))
-        if found is None or found["who"] not in (profile.remote_id, profile.handle):
-            return None
-        return f"at://{profile.remote_id}/{lexicon.POST}/{found['rkey']}"
+        """See :mod:`platforms.bluesky.address`."""
+        return address.pasted_id(url, profile)
 
     async def refresh(self, session: Session) -> dict[str, str]:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""
@@ -166,37 +166,3 @@ def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any]
 def _put_body(session: Session, rkey: str, record: Mapping[str, Any]) -> bytes:
     request = {"repo": session.remote_id, "collection": lexicon.POST, "rkey": rkey, "record": record, "swapRecord": None}
     return json.dumps(request, ensure_ascii=False).encode()
-
-
-async def _earlier(session: Session, content: Content, rkey: str) -> Published:
-    """The server says that the record exists: an earlier attempt succeeded, if it is ours. It is out, so ask, do not repeat."""
-    try:
-        found = await _look(session, content, rkey)
-    except PlatformError as error:
-        raise UnexpectedReply(PLATFORM, error.code, error.message, status=error.status) from error
-    if isinstance(found, Absent):
-        raise UnexpectedReply(PLATFORM, _NOT_THERE, "The post was there a moment ago and is gone now.")
-    return found
-
-
-async def _look(session: Session, content: Content, rkey: str) -> Published | Absent:
-    stranger = Xrpc(session.http, session.server)
-    try:
-        uri, record = await stranger.query(
-            lexicon.ids.ComAtprotoRepoGetRecord,
-            lexicon.stored,
-            repo=session.remote_id,
-            collection=lexicon.POST,
-            rkey=rkey,
-        )
-    except Rejected as error:
-        if error.code == _NOT_THERE:
-            return Absent()
-        raise
-    if not lexicon.same_post(record, content):
-        raise UnexpectedReply(PLATFORM, "other_record", "A different post stands where this one belongs. Look at the profile.")
-    return _receipt(session, uri, rkey)
-
-
-def _receipt(session: Session, uri: str, rkey: str) -> Published:
-    return Published(uri, f"{session.limits.get('web', _WEB)}/profile/{session.remote_id}/post/{rkey}")

@@ -9,7 +9,7 @@ import httpx
 
 from platforms.base import Connected, Field
 from platforms.bluesky import lexicon
-from platforms.bluesky.errors import ODD_REPLY, PLATFORM
+from platforms.bluesky.errors import ODD_REPLY, PLATFORM, not_active
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import PlatformError, ReconnectNeeded, Rejected, Unavailable
 from platforms.http import is_local
@@ -19,10 +19,16 @@ _APP_PASSWORD = "Settings → Privacy and security → App passwords"  # noqa: S
 _SENTENCES = {
     "AuthenticationRequired": f"Handle and app password do not match. Make a new app password in Bluesky under {_APP_PASSWORD}.",
     "AuthFactorTokenRequired": f"This account asks for a code at sign-in. Use an app password instead: {_APP_PASSWORD}.",
-    "AccountTakedown": "Bluesky has suspended this account.",
-    "AccountDeactivated": "This account is deactivated. Activate it in Bluesky first.",
+    "AccountTakedown": not_active("takendown"),
+    "AccountDeactivated": not_active("deactivated"),
 }
 _OTHERWISE = "The server did not accept this sign-in. Check the handle and the server's address."
+_LARGEST_BLOB = 300_000_000
+"""Bytes; no record takes a larger file (lexicon app.bsky.embed.video), and a database not every number."""
+_LONGEST_NAME = 640
+"""Characters; lexicon app.bsky.actor.profile."""
+_LONGEST_ADDRESS = 2000
+"""Characters of the address of a picture or a page."""
 _NO_SERVER = "This is not the address of a Bluesky server."
 
 
@@ -46,6 +52,8 @@ class AppPassword:
         """Sign in once; see :class:`platforms.base.PasswordConnector`."""
         server = _base_url(answers.get("server") or DEFAULT_SERVER)
         session = await _sign_in(http, server, answers)
+        if not session.activity.active:
+            raise Rejected(PLATFORM, "AccountInactive", not_active(session.activity.reason))
         home = Xrpc(http, _base_url(session.pds) if session.pds else server, session.tokens["access"])
         name, avatar_url = await _profile(home, session)
         return Connected(
@@ -63,12 +71,19 @@ async def server_limits(server: Xrpc) -> dict[str, Any]:
     """What the server says about itself: ``blob_bytes``, its largest upload, and ``web``, where its posts are shown."""
     answer = await server.query(lexicon.ids.ComAtprotoServerDescribeServer, lexicon.json_object)
     limits: dict[str, Any] = {}
-    if isinstance(answer.get("blobUploadLimit"), int):
-        limits["blob_bytes"] = answer["blobUploadLimit"]
+    if largest := blob_bytes(answer.get("blobUploadLimit")):
+        limits["blob_bytes"] = largest
     sandbox = answer.get("carillon")
     if isinstance(sandbox, dict) and (web := _web_address(sandbox.get("web"))):
         limits["web"] = web.rstrip("/")
     return limits
+
+
+def blob_bytes(value: Any) -> int | None:
+    """``value`` if it can be the size of the largest upload, in bytes; at most ``_LARGEST_BLOB``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        return None
+    return min(value, _LARGEST_BLOB)
 
 
 async def _sign_in(http: httpx.AsyncClient, server: str, answers: Mapping[str, str]) -> lexicon.SignedIn:
@@ -91,7 +106,9 @@ async def _profile(server: Xrpc, session: lexicon.SignedIn) -> tuple[str, str | 
         profile = await server.query(lexicon.ids.AppBskyActorGetProfile, lexicon.json_object, actor=session.did)
     except PlatformError:
         return session.handle, None
-    return str(profile.get("displayName") or session.handle), _web_address(profile.get("avatar"))
+    name = profile.get("displayName")
+    shown = name.strip()[:_LONGEST_NAME] if isinstance(name, str) else ""
+    return shown or session.handle, _web_address(profile.get("avatar"))
 
 
 def _handle(typed: str) -> str:
@@ -119,7 +136,8 @@ def _base_url(address: str) -> str:
 
 def _web_address(value: Any) -> str | None:
     """``value`` if it may be put into a page as an address."""
-    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else None
+    usable = isinstance(value, str) and len(value) <= _LONGEST_ADDRESS and value.startswith(("https://", "http://"))
+    return value if usable else None
 
 
 def _rejected(error: PlatformError, message: str) -> Rejected:

@@ -4,6 +4,7 @@ A server answers a refusal with ``{"error": "<Name>", "message": "<text>"}`` (AT
 texts in the table were seen from PDS 0.5.35; expired tokens come with status 400 there, not 401.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -28,9 +29,17 @@ from platforms.errors import (
 PLATFORM = "bluesky"
 ODD_REPLY = "odd_reply"
 """The code of an answer that is not XRPC: a proxy's page, or not a Bluesky server at all."""
+_NAME = re.compile(r"[A-Za-z][\w.#-]{0,99}", re.ASCII)
+"""An error's name is an ASCII constant without spaces (AT Protocol specification, XRPC); a proxy's JSON says a sentence."""
 _LONG_WINDOW = 3600
 """Seconds. Limits over an hour or a day (write points) are quotas; shorter ones (requests per five minutes) are speed limits."""
+_WINDOW = re.compile(r"w=(\d{1,9})(?!\d)", re.ASCII)
+_LONGEST_WAIT = 86_400.0
+"""Seconds; the longest window that Bluesky has. Whoever asks for more is asked again after it."""
 
+_REFUSES = frozenset({400, 401, 403, 404, 406, 413, 415, 429})
+"""The statuses with which an XRPC server refuses (``ResponseType`` in ``@atproto/xrpc``). All others, among them 408, 409, 425
+and 499, come from something in between that gave up waiting, or from a server that failed, and prove nothing."""
 _SAYS_WHEN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """Every answer carries the rate-limit headers; only these say that waiting helps."""
 
@@ -56,7 +65,7 @@ _INVALID = "Bluesky refused this as invalid."
 TABLE = (
     Row(0, "ExpiredToken", "", TokenExpired, "The connection to Bluesky has expired."),
     Row(0, "InvalidToken", "", TokenRevoked, _RECONNECT),
-    Row(0, "AccountTakedown", "", TokenRevoked, "Bluesky has suspended this account."),
+    Row(0, "AccountTakedown", "", TokenRevoked, "Bluesky has taken this account down."),
     Row(0, "AccountDeactivated", "", TokenRevoked, "This account is deactivated. Activate it in Bluesky, then connect it."),
     Row(403, "ScopeMissingError", "", ScopeMissing, "Carillon may not post to this account. Connect it again."),
     Row(0, "BlobNotFound", "", Unavailable, "The server has dropped an uploaded picture; it will be uploaded again."),
@@ -80,16 +89,35 @@ _NAMED: dict[int, tuple[type[PlatformError], str]] = {
 """Named refusals without a row, by status; any other status of theirs means that the content is invalid."""
 
 
+_NOT_ACTIVE = {
+    "deactivated": "This account is deactivated. Activate it in Bluesky first.",
+    "deleted": "This account was deleted.",
+    "suspended": "Bluesky has suspended this account.",
+    "takendown": "Bluesky has taken this account down.",
+}
+"""Lexicon ``com.atproto.sync.getRepoStatus``; the others of its values are about servers."""
+
+
+def not_active(status: str | None) -> str:
+    """A sentence about an account with ``"active": false``; servers need not say why."""
+    return _NOT_ACTIVE.get(status or "", "This account is not active. Look into it in Bluesky first.")
+
+
 def refusal(answer: httpx.Response, *, mutation: bool) -> PlatformError:
     """The error that ``answer``, not a success, stands for. ``mutation``: whether it may have been carried out all the same."""
     code, text = _error(answer)
-    if not answer.is_client_error:
+    status = answer.status_code
+    if status not in _REFUSES:
         return unclear(answer, code or ODD_REPLY, mutation=mutation)
-    if row := next((row for row in TABLE if _matches(row, answer.status_code, code, text)), None):
-        return _as_error(row.leaf, code or f"http_{answer.status_code}", row.message, answer)
+    if not code and mutation:
+        # A proxy's. The record is a few kilobytes of JSON, so neither its size nor its type can be meant, and a limit may have
+        # been counted after the server had it.
+        return unclear(answer, mutation=mutation)
+    if row := next((row for row in TABLE if _matches(row, status, code, text)), None):
+        return _as_error(row.leaf, code or f"http_{status}", row.message, answer)
     if not code:
         return unclear(answer, mutation=mutation)
-    leaf, message = _NAMED.get(answer.status_code, (ContentRejected, _INVALID))
+    leaf, message = _NAMED.get(status, (ContentRejected, _INVALID))
     return _as_error(leaf, code, message, answer)
 
 
@@ -104,11 +132,12 @@ def _error(answer: httpx.Response) -> tuple[str, str]:
     """The error's name and text, empty if the body is not an XRPC error."""
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", ""
-    if not isinstance(body, dict) or not isinstance(body.get("error"), str):
+    name = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return "", ""
-    return body["error"], str(body.get("message", ""))
+    return name, str(body.get("message", ""))
 
 
 def _matches(row: Row, status: int, code: str, text: str) -> bool:
@@ -124,17 +153,17 @@ def _as_error(leaf: type[PlatformError], code: str, message: str, answer: httpx.
 
 
 def _window(policy: str | None) -> int:
-    """The seconds of a policy such as ``5000;w=3600``."""
-    _, _, seconds = (policy or "").partition("w=")
-    return int(seconds) if seconds.isdecimal() else 0
+    """The seconds of a policy such as ``5000;w=3600``; 0 if it has none."""
+    found = _WINDOW.search(policy or "")
+    return int(found[1]) if found else 0
 
 
 def _wait(limits: RateLimitExceededError) -> timedelta | None:
-    """``Retry-After`` if the server sent it, else the time until ``RateLimit-Reset``."""
+    """``Retry-After`` if the server sent it, else the time until ``RateLimit-Reset``; between now and ``_LONGEST_WAIT``."""
     try:
-        if limits.retry_after is not None:
-            return timedelta(seconds=limits.retry_after)
-        until_reset: timedelta | None = limits.reset_at and limits.reset_at - datetime.now(UTC)
+        seconds = limits.retry_after
+        if seconds is None and limits.reset_at:
+            seconds = (limits.reset_at - datetime.now(UTC)).total_seconds()
     except (OverflowError, ValueError, OSError):
         return None  # a time beyond the calendar
-    return until_reset and max(until_reset, timedelta(0))
+    return None if seconds is None else timedelta(seconds=min(max(seconds, 0.0), _LONGEST_WAIT))

@@ -33,14 +33,25 @@ class SignedIn:
     did: str
     handle: str
     pds: str | None
+    activity: "Activity"
     tokens: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Whether an account can be written to; if not, ``reason`` may name why (``deactivated``)."""
+
+    did: str
+    active: bool
+    reason: str | None
 
 
 def signed_in(answer: Any) -> SignedIn:
     """Read the answer of ``createSession``."""
     session = models.ComAtprotoServerCreateSession.Response.model_validate(answer)
     pds = DidDocument.from_dict(session.did_doc).get_pds_endpoint() if session.did_doc else None
-    return SignedIn(session.did, session.handle, pds, _tokens(session))
+    activity = Activity(session.did, session.active is not False, session.status)  # older servers do not say it
+    return SignedIn(session.did, session.handle, pds, activity, _tokens(session))
 
 
 def refreshed(answer: Any) -> dict[str, str]:
@@ -68,6 +79,12 @@ def stored(answer: Any) -> tuple[str, Any]:
     """Read the answer of ``getRecord``: the record's ``at://`` address and the record."""
     found = models.ComAtprotoRepoGetRecord.Response.model_validate(answer)
     return found.uri, found.value
+
+
+def repo_status(answer: Any) -> Activity:
+    """Read the answer of ``getRepoStatus``."""
+    found = models.ComAtprotoSyncGetRepoStatus.Response.model_validate(answer)
+    return Activity(found.did, found.active, found.status)
 
 
 def uploaded(answer: Any) -> dict[str, Any]:

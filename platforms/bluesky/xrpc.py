@@ -57,6 +57,6 @@ def _understood(answer: httpx.Response, read: Reader[T], *, mutation: bool) -> T
         raise refusal(answer, mutation=mutation)
     try:
         return read(answer.json())
-    except ValueError:
+    except (ValueError, RecursionError):
         # Without its cause: a validation error quotes what it got, and that may be a token.
         raise unclear(answer, mutation=mutation) from None

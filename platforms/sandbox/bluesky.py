@@ -135,6 +135,15 @@ async def list_records(request: Call, sandbox: Given) -> Json:
     return {"records": [_view(found) for found in posts if wanted]}
 
 
+@get("/com.atproto.sync.getRepoStatus")
+async def get_repo_status(request: Call, sandbox: Given) -> Json:
+    """Whether an account is served here; needs no sign-in."""
+    account = sandbox.store.account("bluesky", request.query_params.get("did", ""))
+    if account is None:
+        raise XrpcError("RepoNotFound", "Could not find repo for DID")
+    return {"did": account.id, "active": True}
+
+
 def _view(found: Post) -> Json:
     return {"uri": found.id, "cid": found.body["cid"], "value": found.body["record"]}
 
@@ -235,6 +244,7 @@ router = Router(
         delete_record,
         get_record,
         list_records,
+        get_repo_status,
         get_profile,
         get_posts,
         unknown_query,

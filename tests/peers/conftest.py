@@ -20,6 +20,7 @@ PDS = Path(__file__).parent / "pds"
 NODE = PDS / "node_modules" / ".bin" / "node"
 READY_WITHIN = 60.0
 """Seconds; it takes about five."""
+MAIN_PASSWORD = "main password"
 _numbers = count(1)
 
 
@@ -67,9 +68,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 async def person(pds: Pds, http: httpx.AsyncClient) -> Person:
     """A newly registered person who has made an app password."""
     handle = f"person-{next(_numbers)}.test"
-    registration = {"handle": handle, "email": f"{handle}@mail.test", "password": "main password"}
-    account = await _post(http, pds, "com.atproto.server.createAccount", registration)
-    made = await _post(http, pds, "com.atproto.server.createAppPassword", {"name": "Carillon"}, account["accessJwt"])
+    registration = {"handle": handle, "email": f"{handle}@mail.test", "password": MAIN_PASSWORD}
+    account = await call(http, pds, "com.atproto.server.createAccount", registration)
+    made = await call(http, pds, "com.atproto.server.createAppPassword", {"name": "Carillon"}, account["accessJwt"])
     return Person(account["did"], handle, made["password"])
 
 
@@ -84,11 +85,11 @@ def session(account: Connected, http: httpx.AsyncClient) -> Session:
     return Session(account.server, account.remote_id, account.handle, account.tokens, account.limits, http)
 
 
-async def _post(
-    http: httpx.AsyncClient, pds: Pds, method: str, body: Mapping[str, Any], token: str | None = None
+async def call(
+    http: httpx.AsyncClient, pds: Pds, method: str, body: Mapping[str, Any] | None, token: str | None = None
 ) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = await http.post(f"{pds.url}/xrpc/{method}", json=body, headers=headers)
     assert answer.is_success, answer.text
-    decoded: dict[str, Any] = answer.json()
+    decoded: dict[str, Any] = answer.json() if answer.content else {}
     return decoded

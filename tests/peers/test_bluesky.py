@@ -25,7 +25,7 @@ from platforms.errors import (
     TokenRevoked,
     Unavailable,
 )
-from tests.peers.conftest import Pds, Person
+from tests.peers.conftest import MAIN_PASSWORD, Pds, Person, call
 from tests.unit.platforms.bluesky.fake_pds import SavedCheckpoint
 
 KEY = "delivery-1"
@@ -98,7 +98,7 @@ def _encoded(data: bytes) -> str:
 
 async def test_an_app_password_connects(pds: Pds, person: Person, account: Connected) -> None:
     assert (account.server, account.remote_id, account.handle) == (pds.url, person.did, person.handle)
-    assert (account.display_name, account.avatar_url) == (person.handle, None)  # this server has no AppView
+    assert (account.display_name, account.avatar_url) == (person.handle, None)  # the AppView does not know anybody
     assert account.limits["blob_bytes"] > 0
     assert account.tokens.keys() == {"access", "refresh"}
 
@@ -216,3 +216,35 @@ async def test_an_upload_that_the_server_forgot_is_made_again(session: Session) 
         await bluesky.publish(session, content, key=KEY, checkpoint=kept)
     await bluesky.publish(session, content, key=KEY, checkpoint=kept)
     assert len(await records(session)) == 1
+
+
+async def test_a_deactivated_account_is_told_as_such_when_it_is_connected_published_to_and_asked_about(
+    pds: Pds, person: Person, session: Session
+) -> None:
+    published = await bluesky.publish(session, post(), key=KEY, checkpoint=checkpoint())
+    await deactivate(pds, person, session.http)
+    with pytest.raises(Rejected, match="deactivated"):
+        await bluesky.connector.connect(session.http, {"server": pds.url, "handle": person.handle, "password": person.password})
+    with pytest.raises(TokenRevoked, match="deactivated"):
+        await bluesky.publish(session, post("Hello again"), key="delivery-2", checkpoint=checkpoint())
+    with pytest.raises(TokenRevoked, match="deactivated"):  # the server does not show the record, and it is there
+        await bluesky.reconcile(session, SentAttempt(KEY, post(), {}, DUE))
+    await call(session.http, pds, "com.atproto.server.activateAccount", None, await main_token(pds, person, session.http))
+    assert await bluesky.reconcile(session, SentAttempt(KEY, post(), {}, DUE)) == published
+
+
+async def test_an_account_that_a_server_never_had_is_not_absent_there(session: Session) -> None:
+    moved = replace(session, remote_id="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    with pytest.raises(TokenRevoked, match="no longer on this server"):
+        await bluesky.reconcile(moved, SentAttempt(KEY, post(), {}, DUE))
+
+
+async def deactivate(pds: Pds, person: Person, http: httpx.AsyncClient) -> None:
+    await call(http, pds, "com.atproto.server.deactivateAccount", {}, await main_token(pds, person, http))
+
+
+async def main_token(pds: Pds, person: Person, http: httpx.AsyncClient) -> str:
+    """An access token of the main password: an app password may not change the account."""
+    answers = {"identifier": person.handle, "password": MAIN_PASSWORD}
+    token: str = (await call(http, pds, "com.atproto.server.createSession", answers))["accessJwt"]
+    return token

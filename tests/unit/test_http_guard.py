@@ -1,15 +1,13 @@
 """The guard of platforms/http.py: which addresses count as public, and that private ones are refused before any connection."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
 
 from platforms.errors import Misconfigured, Unavailable
 from platforms.http import HostRefused, is_public, open_client, reading, sending
+from platforms.resolving import Resolver
 
 PRIVATE = {
     "loopback": "127.0.0.1",
@@ -95,28 +93,11 @@ async def test_the_allowed_origin_is_one_host_and_one_port() -> None:
                 await client.get(other)
 
 
-def resolver(*answers: list[str]) -> Any:
-    """A name server that gives ``answers`` in turn."""
-    left = list(answers)
-
-    async def getaddrinfo(_host: str, port: int, **_options: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in left.pop(0)]
-
-    return getaddrinfo
-
-
-async def test_a_name_with_one_private_address_among_public_ones_is_refused(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver(["93.184.216.34", "10.0.0.1"]))
-    with pytest.raises(HostRefused):
-        await client.get("http://social.example/")
-
-
-async def test_a_name_without_addresses_is_refused(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver([]))
-    with pytest.raises(HostRefused):
-        await client.get("http://social.example/")
+@pytest.mark.parametrize("addresses", [["93.184.216.34", "10.0.0.1"], []], ids=["one private among public ones", "none"])
+async def test_a_name_must_have_addresses_and_only_public_ones(addresses: list[str]) -> None:
+    async with open_client(resolver=Resolver(lambda _: addresses)) as client:
+        with pytest.raises(HostRefused):
+            await client.get("http://social.example/")
 
 
 @pytest.mark.parametrize("host", [f"{'a' * 64}.example", "a..example"], ids=["a label too long", "an empty label"])

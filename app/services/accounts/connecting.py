@@ -1,12 +1,14 @@
 """Connecting accounts: with a password, through a network's consent page, or to the sandbox networks."""
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, cast
 
+import httpx
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -23,6 +25,8 @@ from platforms.sandbox.connect import connect_all
 
 CONSENT_TIME = timedelta(minutes=30)
 """How long a person may take on the network's consent page."""
+PATIENCE = 30.0
+"""Seconds that a server may take for all it is asked while an account is connected, however it drips its answers."""
 
 
 async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str]) -> Account:
@@ -30,10 +34,8 @@ async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str
     connector = _adapter(platform).connector
     if not hasattr(connector, "connect"):
         raise NotFound
-    try:
-        connected = await cast(PasswordConnector, connector).connect(runtime.current().http, answers)
-    except PlatformError as error:
-        raise Invalid({"": error.message}) from error
+    async with _asking() as http:
+        connected = await cast(PasswordConnector, connector).connect(http, answers)
     return await _save(workspace, platform, connected)
 
 
@@ -44,11 +46,9 @@ async def begin(workspace: Workspace, user: User, platform: str, answers: Mappin
     to another one's, and get hold of the code meant for that.
     """
     connector = _oauth(platform)
-    try:
+    async with _asking() as http:
         redirect_uri = f"{redirect_uri}/{_mark(platform, connector.server(answers))}"
-        server, app = await _registration(platform, connector, answers, redirect_uri)
-    except PlatformError as error:
-        raise Invalid({"": error.message}) from error
+        server, app = await _registration(http, platform, connector, answers, redirect_uri)
     state = secrets.token_urlsafe(24)
     authorization = connector.authorize(server, app, redirect_uri=redirect_uri, state=state)
     await PendingConnection(
@@ -76,20 +76,19 @@ async def finish(workspace: Workspace, user: User, *, mark: str, state: str, cod
     registration = await _find_registration(pending.platform, pending.server, pending.redirect_uri)
     if registration is None:
         raise Invalid({"": "The connection could not be completed. Please start again."})
-    try:
-        connected = await connector.exchange(
-            parts.http,
-            pending.server,
-            parts.sealer.open(registration.sealed),
-            redirect_uri=pending.redirect_uri,
-            secret=parts.sealer.open(pending.sealed),
-            code=code,
-        )
-    except Misconfigured as error:  # the server does not know this installation any more: the next try registers anew
-        await registration.delete()
-        raise Invalid({"": error.message}) from error
-    except PlatformError as error:
-        raise Invalid({"": error.message}) from error
+    async with _asking() as http:
+        try:
+            connected = await connector.exchange(
+                http,
+                pending.server,
+                parts.sealer.open(registration.sealed),
+                redirect_uri=pending.redirect_uri,
+                secret=parts.sealer.open(pending.sealed),
+                code=code,
+            )
+        except Misconfigured:  # the server does not know this installation any more: the next try registers anew
+            await registration.delete()
+            raise
     return await _save(workspace, pending.platform, connected)
 
 
@@ -100,10 +99,22 @@ async def connect_sandbox(workspace: Workspace) -> list[Account]:
     if url is None:
         raise Invalid({"": "No sandbox is running here. Start one with `carillon run`, or set CARILLON_SANDBOX_URL."})
     try:
-        connected = await connect_all(parts.http, url)
+        connected = await connect_all(parts.connecting, url)
     except PlatformError as error:
         raise Invalid({"": f"The sandbox does not answer: {error.message}"}) from error
     return [await _save(workspace, platform, one, sandbox_url=url) for platform, one in connected]
+
+
+@asynccontextmanager
+async def _asking() -> AsyncIterator[httpx.AsyncClient]:
+    """Around all that a server is asked; yields the client for it. Raises ``Invalid`` with a reason for the person."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield runtime.current().connecting
+    except TimeoutError as error:
+        raise Invalid({"": "The server took too long to answer. Check its address, or try again later."}) from error
+    except PlatformError as error:
+        raise Invalid({"": error.message}) from error
 
 
 def _adapter(platform: str) -> Adapter:
@@ -120,7 +131,7 @@ def _oauth(platform: str) -> OAuthConnector:
 
 
 async def _registration(
-    platform: str, connector: OAuthConnector, answers: Mapping[str, str], redirect_uri: str
+    http: httpx.AsyncClient, platform: str, connector: OAuthConnector, answers: Mapping[str, str], redirect_uri: str
 ) -> tuple[str, dict[str, str]]:
     sealer = runtime.current().sealer
     server = connector.server(answers)
@@ -129,7 +140,7 @@ async def _registration(
         with suppress(SealBroken):
             return server, sealer.open(known.sealed)
         await known.delete()  # the installation's secret key changed: register anew
-    server, app = await connector.register(runtime.current().http, answers, redirect_uri=redirect_uri)
+    server, app = await connector.register(http, answers, redirect_uri=redirect_uri)
     registration = Registration(platform=platform, server=server, redirect_uri=redirect_uri, sealed=sealer.seal(app))
     try:
         await registration.insert()

@@ -128,6 +128,7 @@ class Installation:
     async def _close(self) -> None:
         if self._parts is not None:
             await self._parts.http.aclose()
+            await self._parts.connecting.aclose()
             await self._parts.client.close()
 
 

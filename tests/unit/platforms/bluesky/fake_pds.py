@@ -34,6 +34,7 @@ class FakePds:
         self.profile: dict[str, Any] | None = {"displayName": "Alice", "avatar": "https://cdn.test/alice.jpg"}
         self.described: dict[str, Any] = {"did": "did:web:pds.test", "availableUserDomains": [".test"]}
         self.pds_endpoint = SERVER
+        self.inactive: str | None = None
         self.asked_hosts: list[str] = []
         self._scripted: dict[str, list[Reply]] = defaultdict(list)
         self._lost: set[str] = set()
@@ -85,7 +86,16 @@ class FakePds:
         return httpx.Response(200, json=self._session())
 
     def _session(self) -> dict[str, Any]:
-        return {"accessJwt": self.access, "refreshJwt": self.refresh, "did": DID, "handle": HANDLE}
+        return {"accessJwt": self.access, "refreshJwt": self.refresh, "did": DID, "handle": HANDLE, **self._activity()}
+
+    def _activity(self) -> dict[str, Any]:
+        """``inactive`` is the status of an account at rest; ``"?"`` is one that the server does not explain."""
+        if self.inactive is None:
+            return {"active": True}
+        return {"active": False} | ({"status": self.inactive} if self.inactive != "?" else {})
+
+    def _getRepoStatus(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"did": request.url.params["did"], **self._activity()})
 
     def _getProfile(self, request: httpx.Request) -> httpx.Response:
         if self.profile is None:

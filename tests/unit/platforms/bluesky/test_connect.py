@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from platforms.base import Connected
+from platforms.bluesky.adapter import Bluesky
 from platforms.bluesky.connect import AppPassword
 from platforms.errors import RateLimited, Rejected, Unavailable
 from tests.unit.platforms.bluesky.fake_pds import DID, PASSWORD, SERVER, FakePds, refused
@@ -118,3 +119,52 @@ async def test_what_is_kept_of_the_servers_description(
 ) -> None:
     pds.described |= described
     assert (await connect(http)).limits == limits
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("deactivated", "This account is deactivated. Activate it in Bluesky first."),
+        ("suspended", "Bluesky has suspended this account."),
+        ("takendown", "Bluesky has taken this account down."),
+        ("deleted", "This account was deleted."),
+        ("?", "This account is not active"),
+        ("newly invented", "This account is not active"),
+    ],
+)
+async def test_an_account_at_rest_cannot_be_connected(http: httpx.AsyncClient, pds: FakePds, status: str, said: str) -> None:
+    pds.inactive = status
+    with pytest.raises(Rejected, match=said):
+        await connect(http)
+
+
+async def test_a_server_that_says_nothing_about_activity_is_believed(http: httpx.AsyncClient, pds: FakePds) -> None:
+    silent = {"accessJwt": "a", "refreshJwt": "r", "did": DID, "handle": "alice.test"}
+    pds.next_reply("createSession", lambda: httpx.Response(200, json=silent))
+    assert (await connect(http)).remote_id == DID
+
+
+@pytest.mark.parametrize("number", [True, False, 0, -1, -(10**30), "5", 5.5, None, [5]])
+async def test_a_blob_limit_that_is_none_is_not_kept(http: httpx.AsyncClient, pds: FakePds, number: object) -> None:
+    pds.described["blobUploadLimit"] = number
+    assert (await connect(http)).limits == {}
+    assert Bluesky().capabilities_for({"blob_bytes": number}) == Bluesky.capabilities
+
+
+async def test_a_blob_limit_beyond_what_any_record_takes_is_kept_smaller(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.described["blobUploadLimit"] = 10**30
+    limits = (await connect(http)).limits
+    assert limits["blob_bytes"] < 2**63
+    assert Bluesky().capabilities_for(limits) == Bluesky.capabilities
+
+
+async def test_a_profile_is_not_kept_longer_than_a_name_is(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.profile = {"displayName": "x" * 100_000, "avatar": "https://cdn.test/" + "x" * 100_000}
+    account = await connect(http)
+    assert (len(account.display_name), account.avatar_url) == (640, None)
+
+
+@pytest.mark.parametrize("name", [["x"], 7, {"a": 1}, " \n "])
+async def test_a_name_that_is_none_is_the_handle(http: httpx.AsyncClient, pds: FakePds, name: object) -> None:
+    pds.profile = {"displayName": name}
+    assert (await connect(http)).display_name == "alice.test"

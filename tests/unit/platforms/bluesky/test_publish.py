@@ -270,3 +270,84 @@ async def test_what_a_failed_refresh_means(
 async def test_the_limits_are_asked_for_again(session: Session, pds: FakePds) -> None:
     pds.described["blobUploadLimit"] = 1_000_000
     assert await bluesky.limits(session) == {"blob_bytes": 1_000_000}
+
+
+async def test_an_answer_about_another_address_proves_nothing(
+    session: Session, checkpoint: SavedCheckpoint, pds: FakePds, content: Make
+) -> None:
+    other = {"uri": f"at://{DID}/app.bsky.feed.post/3mabcdefghi2k", "cid": "bafyreiabcdefgh"}
+    pds.next_reply("putRecord", lambda: httpx.Response(200, json=other))
+    with pytest.raises(UnexpectedReply):
+        await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
+
+
+# --- absent, or only out of sight ---------------------------------------------------------------------------------------
+# A server passes getRecord on to the AppView when it does not serve the account, and that one answers in the same words.
+
+NO_RECORD = partial(refused, 400, "RecordNotFound", "Could not locate record: at://x")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("deactivated", "deactivated"), ("suspended", "suspended"), ("takendown", "taken this account down"), (None, "not active")],
+)
+async def test_a_record_of_an_inactive_account_is_not_absent(
+    session: Session, pds: FakePds, content: Make, status: str | None, said: str
+) -> None:
+    pds.inactive = status or "?"
+    pds.next_reply("getRecord", NO_RECORD)
+    with pytest.raises(TokenRevoked, match=said):
+        await bluesky.reconcile(session, sent(content()))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        NO_RECORD,
+        lambda: refused(400, "InvalidRequest", "Could not locate record"),
+        lambda: refused(400, "InvalidRequest", "Could not find repo: did:plc:alice"),
+        lambda: refused(400, "RepoNotFound", "Could not find repo"),
+    ],
+)
+async def test_an_account_that_has_moved_away_is_asked_about_elsewhere(
+    session: Session, pds: FakePds, content: Make, reply: Callable[[], httpx.Response]
+) -> None:
+    pds.next_reply("getRecord", reply)
+    pds.next_reply("getRepoStatus", lambda: refused(400, "RepoNotFound", "Could not find repo for DID"))
+    with pytest.raises(TokenRevoked, match="no longer on this server"):
+        await bluesky.reconcile(session, sent(content()))
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        ("getRecord", lambda: httpx.Response(404, html="RecordNotFound")),
+        ("getRecord", lambda: httpx.Response(400, content=b'{"error":"RecordNotFound","mess')),
+        ("getRecord", lambda: refused(502, "RecordNotFound")),
+        ("getRecord", lambda: refused(401, "AuthMissing")),
+        ("getRecord", lambda: refused(400, "InvalidRequest", "?")),
+        ("getRecord", lambda: httpx.Response(200, json={})),
+        ("getRepoStatus", lambda: httpx.Response(200, json={})),
+        ("getRepoStatus", lambda: httpx.Response(200, json={"did": "did:plc:bob", "active": True})),
+        ("getRepoStatus", lambda: httpx.Response(200, html="?")),
+        ("getRepoStatus", lambda: refused(400, "InvalidRequest", "?")),
+        ("getRepoStatus", lambda: refused(501, "MethodNotImplemented")),
+        ("getRepoStatus", broken(httpx.ReadTimeout)),
+    ],
+)
+async def test_nothing_else_is_absent(
+    session: Session, pds: FakePds, content: Make, method: str, reply: Callable[[], httpx.Response]
+) -> None:
+    pds.next_reply(method, reply)
+    with pytest.raises((Unavailable, Unconfirmed)):
+        await bluesky.reconcile(session, sent(content()))
+    assert await bluesky.reconcile(session, sent(content())) == Absent()
+
+
+async def test_what_was_absent_may_be_sent_again_even_if_it_arrives_after_all(
+    session: Session, checkpoint: SavedCheckpoint, pds: FakePds, content: Make
+) -> None:
+    assert await bluesky.reconcile(session, sent(content())) == Absent()
+    late = await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
+    assert await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint) == late
+    assert len(pds.records) == 1

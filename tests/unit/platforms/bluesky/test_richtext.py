@@ -1,9 +1,15 @@
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.base import Segment
 from platforms.bluesky import richtext
+
+NOTICEABLE = 0.002
+"""Seconds. Below this a measurement says nothing."""
 
 PIECES = st.sampled_from(
     [
@@ -17,6 +23,7 @@ PIECES = st.sampled_from(
         "#tag",
         "＃タグ",
         "#a($AAPL)",
+        "#e" + "\u0301" * 700,
         "$AAPL",
         "👩‍👩‍👧‍👦",
         "🇩🇪",
@@ -109,3 +116,47 @@ def test_a_handle_nobody_has_stays_text_and_a_tag_of_the_same_name_a_tag() -> No
         {"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:bob"},
         {"$type": "app.bsky.richtext.facet#tag", "tag": "bob.test"},
     ]
+
+
+@pytest.mark.parametrize("tag", ["#e" + "\u0301" * 700, "＃e" + "\u0301" * 700, "x\ufeff#" + "\u0301" * 641])
+def test_a_tag_that_the_models_refuse_takes_no_link_along(tag: str) -> None:
+    text = f"https://example.org/#a {tag} https://example.org/#b @bob.test"
+    assert [span.value for span in richtext.spans(text)] == ["https://example.org/#a", "https://example.org/#b", "bob.test"]
+
+
+def test_a_broken_character_makes_it_all_plain_text() -> None:
+    assert richtext.segments("example.org \ud800") == (Segment("text", "example.org \ud800"),)
+
+
+def test_what_is_beyond_the_longest_post_is_not_searched() -> None:
+    text = "x" * 3000 + " example.org"
+    assert richtext.segments(text) == (Segment("text", text),)
+
+
+HOSTILE = {
+    "one word of dots": lambda n: "http://" + "a." * (n // 2),
+    "links": lambda n: "a.co " * (n // 5),
+    "mentions": lambda n: "@a.com " * (n // 7),
+    "mentions in one word": lambda n: "@a.b" * (n // 4),
+    "hashes": lambda n: "#" * n,
+    "tags": lambda n: "#a " * (n // 3),
+    "a tag of digits": lambda n: "#" + "1" * n,
+    "a tag of punctuation": lambda n: "#a" + "!" * n + "a",
+    "a tag of accents": lambda n: "#a" + "\u0301" * n,
+    "cashtags": lambda n: "$A " * (n // 3),
+    "brackets": lambda n: "(" * n,
+    "flags": lambda n: "\U0001f1e9" * n,
+    "a family": lambda n: "👩\u200d" * (n // 2),
+}
+
+
+@pytest.mark.parametrize("made", HOSTILE.values(), ids=HOSTILE)
+def test_twice_the_text_is_at_most_three_times_the_work(made: Callable[[int], str]) -> None:
+    once, twice = (min(worked(made(size)) for _ in range(3)) for size in (80_000, 160_000))
+    assert twice < 3 * max(once, NOTICEABLE)
+
+
+def worked(text: str) -> float:
+    started = time.process_time()
+    richtext.segments(text)
+    return time.process_time() - started

@@ -1,12 +1,10 @@
 """The few requests we make of a Mastodon server, each turned into an answer or an error of the tree."""
 
-from collections.abc import Awaitable, Callable
-
 import httpx
 
 from platforms.base import Session
 from platforms.errors import Unavailable
-from platforms.http import AnswerTooLong, reading
+from platforms.http import reading
 from platforms.mastodon.errors import NAME, refused
 
 ENGLISH = {"lang": "en"}
@@ -20,23 +18,10 @@ def bearer(token: str) -> dict[str, str]:
 
 async def fetch(session: Session, path: str, **params: str) -> httpx.Response:
     """GET ``path``, whatever the status of the answer. Raises ``Unavailable`` if there is none."""
-
-    def get() -> Awaitable[httpx.Response]:
-        url, headers = f"{session.server}{path}", bearer(session.tokens["access"])
-        return session.http.get(url, params=ENGLISH | params, headers=headers)
-
     with reading(NAME):
-        return await once_more(get)
-
-
-async def once_more(get: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """``get``, and again at once if the connection broke: a kept one may have been closed. Only for what changes nothing."""
-    try:
-        return await get()
-    except AnswerTooLong:
-        raise
-    except (httpx.RemoteProtocolError, httpx.ReadError):
-        return await get()
+        return await session.http.get(
+            f"{session.server}{path}", params=ENGLISH | params, headers=bearer(session.tokens["access"])
+        )
 
 
 async def read(session: Session, path: str, **params: str) -> httpx.Response:

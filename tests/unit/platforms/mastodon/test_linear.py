@@ -10,8 +10,8 @@ from platforms.mastodon.text import length, segments, without_hosts
 from platforms.mastodon.words import Kept, compare
 from platforms.text import graphemes
 
-SMALL, DOUBLINGS = 10_000, 4
-"""Characters of the shortest text, and how often it is doubled: 160,000 in the end."""
+SMALL, DOUBLINGS = 8_000, 3
+"""Characters of the shortest text, and how often it is doubled: 64,000 in the end."""
 TRIPLED = 3.0**DOUBLINGS
 """Linear is 16 times the time of the shortest text, quadratic 256 times; in between lies what noise may do."""
 

@@ -14,7 +14,7 @@ from platforms.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from platforms.http import AnswerTooLong, HostRefused
+from platforms.http import HostRefused
 from tests.unit.platforms.mastodon.instance import ORIGIN, Picture, Scene, multipart, post, reply
 
 POST = "POST /api/v1/statuses"
@@ -213,30 +213,6 @@ async def test_refusals_are_asked_for_in_english(scene: Scene) -> None:
     scene.server.processing_polls = 1
     await scene.publish(post(media=(Picture("m1").media,)))
     assert {request.url.params["lang"] for request in scene.server.requests} == {"en"}
-
-
-@pytest.mark.parametrize("lost", [httpx.RemoteProtocolError("closed"), httpx.ReadError("reset")])
-async def test_a_look_over_a_connection_that_had_been_closed_is_repeated_once(scene: Scene, lost: Exception) -> None:
-    scene.server.instance = {"domain": "bell.example"}
-    scene.server.fails("GET", "/api/v2/instance", lost)
-    await scene.mastodon.limits(scene.session)
-    assert scene.server.log == ["GET /api/v2/instance"] * 2
-
-
-@pytest.mark.parametrize(
-    ("failure", "looks"),
-    [
-        ((httpx.ReadError("reset"), httpx.ReadError("reset")), 2),
-        ((httpx.ReadTimeout("slow"),), 1),
-        ((AnswerTooLong("too long"),), 1),
-        ((httpx.ConnectError("refused"),), 1),
-    ],
-)
-async def test_any_other_look_that_failed_is_left_for_later(scene: Scene, failure: tuple[Exception, ...], looks: int) -> None:
-    scene.server.fails("GET", "/api/v2/instance", *failure)
-    with pytest.raises(Unavailable):
-        await scene.mastodon.limits(scene.session)
-    assert len(scene.server.log) == looks
 
 
 @pytest.mark.parametrize("path", ["/api/v2/media", "/api/v1/statuses"])

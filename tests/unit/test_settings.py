@@ -127,6 +127,15 @@ def test_times_that_do_not_nest_are_refused(
         Settings()
 
 
+def test_a_lease_that_leaves_a_message_no_time_is_refused_and_long_ones_get_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARILLON_STEP_LIMIT", "150")
+    monkeypatch.setenv("CARILLON_LEASE", "200")
+    assert Settings().message_limit == 800
+    monkeypatch.setenv("CARILLON_LEASE", "450")
+    with pytest.raises(ValidationError, match="CARILLON_LEASE"):
+        Settings()
+
+
 def test_a_horizon_longer_than_the_broker_waits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """RabbitMQ closes a consumer that holds a message for 30 minutes (design §4)."""
     monkeypatch.setenv("CARILLON_HORIZON", "1800")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.zones import ZONES, local, parse
+from app.zones import ZONES, local, next_full_hour, parse
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -109,3 +109,16 @@ def test_the_list_offers_places_and_utc() -> None:
     assert {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Chatham"} <= set(ZONES)
     assert not {"CET", "EST5EDT", "Etc/GMT+5", "posix/UTC", "localtime"} & set(ZONES)
     assert list(ZONES) == sorted(ZONES)
+
+
+@given(at=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)), zone=st.sampled_from(ZONES))
+def test_the_next_full_hour_exists_and_is_near(at: datetime, zone: str) -> None:
+    hour = next_full_hour(at, zone)
+    assert (hour.minute, hour.second) == (0, 0)
+    assert timedelta(minutes=9) <= hour.astimezone(UTC) - at <= timedelta(minutes=131)
+    assert local(parse(f"{hour:%Y-%m-%d}", f"{hour:%H:%M}", zone), zone).replace(tzinfo=None) == hour.replace(tzinfo=None)
+
+
+def test_where_the_clocks_are_put_forward_the_hour_that_is_skipped_is_not_proposed() -> None:
+    """Half past one in Berlin on the night of 29 March 2026: two o'clock does not exist."""
+    assert f"{next_full_hour(datetime(2026, 3, 29, 0, 30, tzinfo=UTC), 'Europe/Berlin'):%H:%M}" == "03:00"

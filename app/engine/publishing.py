@@ -249,7 +249,7 @@ async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     content = await contents.of_part(delivery, account)
     async with checkpoint.step_limit():
         return await REGISTRY[delivery.platform].publish(
-            access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
+            await access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )
 
 

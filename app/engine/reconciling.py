@@ -83,7 +83,7 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at,
     )
-    return await REGISTRY[delivery.platform].reconcile(access.open_session(account), attempt)
+    return await REGISTRY[delivery.platform].reconcile(await access.open_session(account), attempt)
 
 
 async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:

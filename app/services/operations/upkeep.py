@@ -51,5 +51,5 @@ async def look_after_one(at: datetime) -> bool:
 
 async def _renew(account: Account) -> None:
     async with asyncio.timeout(runtime.current().settings.step_limit):
-        limits = await REGISTRY[account.platform].limits(access.open_session(account))
+        limits = await REGISTRY[account.platform].limits(await access.open_session(account))
     await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"limits": limits}})

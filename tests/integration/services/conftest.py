@@ -11,7 +11,7 @@ from app import runtime
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
-from tests.integration.services.belfry import Belfry, connected
+from tests.integration.services.belfry import Belfry, Turnstile, connected
 from tests.integration.services.world import Installation, World, populated, settled
 from tests.servers import sandbox
 from tests.servers.process import Server
@@ -92,4 +92,13 @@ async def belfry(world: World, monkeypatch: pytest.MonkeyPatch) -> Belfry:
     monkeypatch.setitem(REGISTRY, network.name, network)
     sealed = runtime.current().sealer.seal({"access": network.valid})
     world.accounts[network.name] = await connected(world.workspace, sealed)
+    return network
+
+
+@pytest.fixture
+def turnstile(world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch) -> Turnstile:
+    """Belfry with single-use tokens."""
+    network = Turnstile()
+    network.connector = network
+    monkeypatch.setitem(REGISTRY, network.name, network)
     return network

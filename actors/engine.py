@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import Courier
-from app.engine import dispatching, publishing
+from app.engine import access, dispatching, publishing
 from app.services.operations import upkeep
 from app.settings import Settings
 
@@ -44,8 +44,8 @@ class Engine(Middleware):
         _on_loop(_let_go(self._tasks))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        """Every message is done: close the connections."""
-        _on_loop(runtime.stop())
+        """Every message is done: let tokens that are being renewed be saved, then close the connections."""
+        _on_loop(stop())
 
 
 class Punctual(Middleware):
@@ -108,6 +108,12 @@ async def _start(broker: Broker) -> None:
 
 async def _spawn() -> list[asyncio.Task[None]]:
     return [asyncio.create_task(dispatching.run(), name="dispatcher"), asyncio.create_task(upkeep.run(), name="upkeep")]
+
+
+async def stop() -> None:
+    """Save what is being renewed, then close the connections."""
+    await access.settle()
+    await runtime.stop()
 
 
 async def _let_go(tasks: Iterable[asyncio.Task[None]]) -> None:

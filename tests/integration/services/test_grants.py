@@ -12,14 +12,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
+from actors import engine
 from app import runtime
 from app.engine import access, grants
 from app.models import EPOCH, Account, AccountState, Grant, GrantState, State, now
 from app.services.accounts import connecting, profiles
+from app.settings import Settings
+from platforms import REGISTRY
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
-from tests.integration.services.belfry import NAME, Belfry, Turnstile, joined
-from tests.integration.services.world import World, current, fresh, grant_of, put, settings, token, until
+from tests.integration.services.belfry import NAME, Belfry, Turnstile, connected, joined
+from tests.integration.services.world import World, current, fresh, grant_of, put, token, until
 from tests.integration.spoken import LISTENER
+from tests.servers.process import Server
 
 
 @pytest.fixture
@@ -126,9 +130,42 @@ async def test_a_process_that_stops_waits_for_the_save(world: World, turnstile: 
     assert await token(account) == "token-1"
 
 
-async def test_the_lease_outlasts_the_question_and_an_outage_as_long_as_a_workers_lease(world: World) -> None:
-    assert access.lease_time() == timedelta(seconds=settings().step_limit) + settings().lease_time
-    assert settings().http_timeout < settings().step_limit < access.lease_time().total_seconds()
+async def test_a_worker_that_stops_saves_what_it_is_renewing_before_it_closes_its_connections(
+    world: World, turnstile: Turnstile, settings: Settings
+) -> None:
+    turnstile.doors.clear()
+    renewal = asyncio.create_task(access.refresh(world.accounts[NAME]))
+    await until(lambda: turnstile.refreshed == 1)
+    renewal.cancel()
+    ending = asyncio.create_task(engine.stop())
+    await asyncio.sleep(0.05)
+    turnstile.doors.set()
+    await ending
+    assert not runtime.started()
+    await runtime.start(settings, world.outbox)
+    assert await token(world.accounts[NAME]) == "token-1"
+    await runtime.stop()
+
+
+async def test_new_tokens_are_saved_even_if_the_database_is_away_for_a_moment(
+    private: tuple[World, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, database = private
+    network = Turnstile(answered=database.stop)
+    monkeypatch.setitem(REGISTRY, NAME, network)
+    account = await connected(world.workspace, runtime.current().sealer.seal({"access": "token-0"}))
+    renewal = asyncio.create_task(access.refresh(account))
+    await until(lambda: network.made == 1)
+    renewal.cancel()
+    await asyncio.sleep(0.5)
+    database.start()
+    await access.settle()
+    assert await token(account) == "token-1"
+
+
+async def test_the_lease_outlasts_the_question_and_an_outage_as_long_as_a_workers_lease(world: World, settings: Settings) -> None:
+    assert access.lease_time() == timedelta(seconds=settings.step_limit) + settings.lease_time
+    assert settings.http_timeout < settings.step_limit < access.lease_time().total_seconds()
 
 
 # --- renewing once ----------------------------------------------------------------------------------------------------
@@ -216,8 +253,13 @@ async def test_a_renewal_does_not_overwrite_a_consent_given_meanwhile(world: Wor
 
 async def consent_anew(account: Account, access_token: str) -> None:
     """What connecting again does to the grant."""
-    key = {"workspace_id": account.workspace_id, "platform": NAME, "server": account.server, "subject": "alice"}
-    await grants.follow(await grants.consent(key, runtime.current().sealer.seal({"access": access_token})))
+    sealed = runtime.current().sealer.seal({"access": access_token})
+    await grants.follow(await grants.consent(consent_key(account), sealed))
+
+
+def consent_key(account: Account) -> dict[str, Any]:
+    """What tells the consent that gave Alice's account on Belfry from others."""
+    return {"workspace_id": account.workspace_id, "platform": NAME, "server": account.server, "subject": "alice"}
 
 
 async def test_a_delivery_survives_a_renewal_that_is_just_not_possible(world: World, belfry: Belfry) -> None:
@@ -280,23 +322,15 @@ async def test_a_refusal_of_older_tokens_is_no_news(world: World, belfry: Belfry
     assert await token(account) == await token(twin) == "token-1"
 
 
-@pytest.mark.parametrize("moment", range(1, 5))
 async def test_a_refusal_that_is_written_late_does_not_mark_accounts_that_newer_tokens_serve(
-    world: World, belfry: Belfry, twin: Account, moment: int
+    world: World, belfry: Belfry, twin: Account
 ) -> None:
-    """A person consents anew around the refusal's two writes: to the grant, and to the accounts."""
-    account, consents = world.accounts[NAME], []
-    calls = iter(range(1, 100))
-
-    def meanwhile() -> None:
-        if next(calls) == moment:
-            consents.append(asyncio.create_task(consent_anew(account, "by-hand")))
-
-    old = await grant_of(account)
-    LISTENER.witness = meanwhile
+    """Between its two writes, to the grant and to the accounts, a new consent has come as far as the first of two accounts."""
+    served, old = world.accounts[NAME], await grant_of(twin)
+    await put(served, grant_version=old.version + 1)
     await grants.refuse(old)
-    await asyncio.gather(*consents)
-    assert [await token(one) for one in (account, twin)] == ["by-hand", "by-hand"]
+    assert (await current(served)).state == AccountState.CONNECTED
+    assert (await current(twin)).state == AccountState.RECONNECT_NEEDED
 
 
 async def test_tokens_that_are_just_being_renewed_are_not_marked_for_an_old_ones_refusal(
@@ -338,6 +372,16 @@ async def test_tokens_are_forgotten_with_the_last_account_that_needs_them(world:
     assert (grant.state, grant.sealed) == (GrantState.FORGOTTEN, "")
 
 
+async def test_a_renewal_that_ends_after_a_consent_was_given_keeps_the_consents_tokens(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.doors.clear()
+    renewal = asyncio.create_task(access.refresh(account))
+    await until(lambda: belfry.refreshed == 1)
+    await consent_anew(account, "by-hand")
+    belfry.doors.set()
+    assert (await access.open_session(await renewal)).tokens["access"] == "by-hand"
+
+
 async def test_a_renewal_that_ends_after_its_tokens_were_forgotten_does_not_bring_them_back(world: World, belfry: Belfry) -> None:
     account = world.accounts[NAME]
     belfry.doors.clear()
@@ -357,6 +401,19 @@ async def test_an_account_that_moves_to_another_consent_leaves_no_tokens_behind(
     assert again.id == account.id
     assert (await grant_of(account)).sealed == ""
     assert await token(account) == "token-1"
+
+
+async def test_tokens_released_before_their_account_was_saved_are_given_once_more(world: World, belfry: Belfry) -> None:
+    """A disconnection looks for accounts between the two writes of a connection: to the grant, and to the account."""
+    account = world.accounts[NAME]
+    await profiles.disconnect(world.workspace, account.id)
+    grant = await grants.consent(consent_key(account), runtime.current().sealer.seal({"access": "by-hand"}))
+    await grants.release(grant.id)
+    await put(account, state=AccountState.CONNECTED)
+    await grants.hold(grant)
+    assert await token(account) == "by-hand"
+    await grants.hold(grant)
+    assert (await grant_of(account)).version == grant.version + 2
 
 
 # --- all at once ------------------------------------------------------------------------------------------------------

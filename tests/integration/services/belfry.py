@@ -115,7 +115,9 @@ class Belfry:
 
 @dataclass
 class Turnstile(Belfry):
-    """Belfry with tokens that are good for one renewal. ``answered`` is called when the network has rotated them.
+    """Belfry with tokens that are good for one renewal. It rotates them at once, whoever still waits for its answer.
+
+    ``doors`` closed hold the answer back; ``answered`` is called when it is there.
 
     It is also its own connector, which lets in whoever names an id: every consent makes tokens of its own.
     """
@@ -126,11 +128,11 @@ class Turnstile(Belfry):
 
     async def refresh(self, session: Session) -> dict[str, str]:
         self.refreshed += 1
-        await self.doors.wait()
         if session.tokens["access"] not in self.good:
             raise TokenRevoked(NAME, "used", "This token was used already.")
         self.good.remove(session.tokens["access"])
         tokens = self._make()
+        await self.doors.wait()
         self.answered()
         return tokens
 

@@ -48,7 +48,7 @@ async def stopped(task: "asyncio.Task[Any]") -> None:
 # --- a stop in the middle ---------------------------------------------------------------------------------------------
 
 
-async def test_a_stop_before_the_network_answers_keeps_the_account(world: World, turnstile: Turnstile) -> None:
+async def test_a_stop_while_the_networks_answer_is_under_way_keeps_the_account(world: World, turnstile: Turnstile) -> None:
     account = world.accounts[NAME]
     turnstile.doors.clear()
     renewal = asyncio.create_task(access.refresh(account))
@@ -96,18 +96,18 @@ class Countdown:
 
 
 async def test_a_network_that_keeps_silent_sends_its_callers_away_and_leaves_nothing_locked(
-    world: World, turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
+    world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = world.accounts[NAME]
-    turnstile.doors.clear()
+    belfry.doors.clear()
     with monkeypatch.context() as impatient:
         impatient.setattr(runtime, "_current", with_times(step_limit=0.75))
         with pytest.raises(Unavailable):
             await access.refresh(account)
         await access.settle()
-    turnstile.doors.set()
+    belfry.doors.set()
     await access.refresh(account)
-    assert (turnstile.refreshed, await token(account)) == (2, "token-1")
+    assert (belfry.refreshed, await token(account)) == (2, "token-2")
 
 
 def with_times(**times: float) -> runtime.Runtime:
@@ -147,16 +147,21 @@ async def test_a_worker_that_stops_saves_what_it_is_renewing_before_it_closes_it
     await runtime.stop()
 
 
-async def test_new_tokens_are_saved_even_if_the_database_is_away_for_a_moment(
+async def test_new_tokens_are_saved_although_the_database_is_away_and_the_worker_is_stopped(
     private: tuple[World, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, database = private
-    network = Turnstile(answered=database.stop)
+    network = Turnstile()
     monkeypatch.setitem(REGISTRY, NAME, network)
     account = await connected(world.workspace, runtime.current().sealer.seal({"access": "token-0"}))
     renewal = asyncio.create_task(access.refresh(account))
-    await until(lambda: network.made == 1)
-    renewal.cancel()
+
+    def strike() -> None:
+        database.stop()
+        Countdown(1, renewal)()
+
+    network.answered = strike
+    await stopped(renewal)
     await asyncio.sleep(0.5)
     database.start()
     await access.settle()
@@ -222,11 +227,9 @@ async def test_tokens_that_come_after_the_lease_ran_out_are_kept_if_nobody_has_n
 ) -> None:
     """The other process asked with tokens that were used up, and the network refused it."""
     account = world.accounts[NAME]
-    turnstile.answered = turnstile.doors.clear
     leased = await grants.lease(await grant_of(account), access.lease_time())
     assert leased is not None
     tokens = await turnstile.refresh(await access.open_session(account))
-    turnstile.doors.set()
     await world.pass_time(access.lease_time() + timedelta(seconds=2))
     with pytest.raises(ReconnectNeeded):
         await access.refresh(twin)

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import Courier
-from app.engine import dispatching, publishing
+from app.engine import access, dispatching, publishing
 from app.services.operations import upkeep
 from app.settings import Settings
 
@@ -45,8 +45,8 @@ class Engine(Middleware):
         _on_loop(_let_go(self._tasks))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        """Every message is done: close the connections."""
-        _on_loop(runtime.stop())
+        """Every message is done: let tokens that are being renewed be saved, then close the connections."""
+        _on_loop(stop())
 
 
 class Punctual(Middleware):
@@ -116,8 +116,14 @@ async def _spawn() -> list[asyncio.Task[None]]:
     return [asyncio.create_task(dispatching.run(), name="dispatcher"), asyncio.create_task(upkeep.run(), name="upkeep")]
 
 
+async def stop() -> None:
+    """Save what is being renewed, then close the connections."""
+    await access.settle()
+    await runtime.stop()
+
+
 async def _let_go(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    publishing.hand_over()
+    await publishing.hand_over()

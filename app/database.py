@@ -6,6 +6,7 @@ from beanie import init_beanie
 from pymongo import AsyncMongoClient
 from pymongo.errors import CollectionInvalid
 
+from app import migrations
 from app.models import ALL
 
 DEFAULT_NAME = "carillon"
@@ -44,6 +45,7 @@ async def _prepare(client: Client) -> None:
         if name not in existing:
             await _create(client, database.name, name)
     await init_beanie(database=database, document_models=list(ALL))
+    await migrations.run()
 
 
 async def _create(client: Client, database: str, name: str) -> None:

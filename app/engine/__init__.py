@@ -9,6 +9,7 @@ backoff       what follows from a failure; pure
 turns         one account publishes one thing at a time
 pacing        keeping under published rate limits
 access        an account's tokens, opened and renewed
+grants        every change of the tokens that accounts share, and what follows for these accounts
 contents      from documents to what an adapter gets
 attempts      the evidence
 faultpoints   named steps at which the chaos harness holds a worker

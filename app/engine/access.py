@@ -1,52 +1,83 @@
-"""An account's access to its network: a session for one call, and fresh tokens."""
+"""An account's access to its network: a session for one call, and fresh tokens.
+
+    refresh ─ own task: lease ─── ask the network ─── save ─── accounts follow
+              (shielded)  └ step limit ─┘└ a worker's lease, then as long as it takes
+
+Networks rotate tokens: a renewal uses the old ones up, so an answer that is not saved is a lost account. Therefore a renewal runs
+in a task of its own, which no stop, time limit or impatience of its callers ends, and a stopping process waits for it
+(:func:`settle`). What is left is a process that is killed between the network's answer and the save, or an answer that is lost on
+its way. Some networks accept the old tokens for a while after a rotation, and there the next renewal succeeds; at others the old
+ones are refused, and a person has to connect the account again. Nothing on this side can prevent that.
+"""
 
 import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ReturnDocument
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import PyMongoError
 
 from app import runtime
-from app.models import EPOCH, Account, AccountState, now
+from app.engine import grants
+from app.models import Account, AccountState, Grant, GrantState, now
 from app.sealing import SealBroken
 from platforms import REGISTRY
 from platforms.base import Profile, Session
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 
-REFRESH_TIME = timedelta(seconds=60)
-"""Lease on the tokens during a refresh; longer than the step limit."""
+log = logging.getLogger(__name__)
 
-STORE_PATIENCE = 60.0
-"""Seconds to go on trying to save new tokens."""
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at what another process is renewing."""
 
 
-def open_session(account: Account) -> Session:
-    """The account as an adapter needs it for one call. Raises ``ReconnectNeeded`` if it has no usable tokens."""
-    parts = runtime.current()
+async def open_session(account: Account) -> Session:
+    """The account as an adapter needs it for one call. Raises ``ReconnectNeeded`` if it has no usable tokens.
+
+    The grant is read once for each copy of the account; :func:`refresh` and :func:`mark_reconnect` mean the tokens that this copy
+    was used with, whatever became of the grant since.
+    """
     if account.state == AccountState.DISCONNECTED:
         raise TokenRevoked(account.platform, "disconnected", "This account is disconnected. Connect it again to publish.")
-    if account.state == AccountState.RECONNECT_NEEDED:
-        raise TokenRevoked(account.platform, "reconnect", "This account needs to be connected again.")
-    try:
-        tokens = parts.sealer.open(account.sealed)
-    except SealBroken:
-        raise TokenRevoked(
-            account.platform, "sealed_otherwise", "The installation's secret key changed. Connect the account again."
-        ) from None
+    grant = await _grant_of(account)
+    if account.state == AccountState.RECONNECT_NEEDED or grant.state != GrantState.CONNECTED:
+        raise _reconnect(account)
     return Session(
         server=_server(account),
         remote_id=account.remote_id,
         handle=account.handle,
-        tokens=tokens,
+        tokens=_tokens(grant),
         limits=account.limits,
-        http=parts.http,
+        http=runtime.current().http,
     )
 
 
 def profile(account: Account) -> Profile:
     """Whose posts are meant, without any secret: it works for a disconnected account too."""
     return Profile(server=_server(account), remote_id=account.remote_id, handle=account.handle, limits=account.limits)
+
+
+async def _grant_of(account: Account) -> Grant:
+    if account._grant is None:
+        account._grant = await Grant.get(account.grant_id)
+    if account._grant is None:
+        raise _reconnect(account)
+    return account._grant
+
+
+def _tokens(grant: Grant) -> dict[str, str]:
+    try:
+        return runtime.current().sealer.open(grant.sealed)
+    except SealBroken:
+        raise TokenRevoked(
+            grant.platform, "sealed_otherwise", "The installation's secret key changed. Connect the account again."
+        ) from None
+
+
+def _reconnect(account: Account) -> ReconnectNeeded:
+    return TokenRevoked(account.platform, "reconnect", "This account needs to be connected again.")
 
 
 def _server(account: Account) -> str:
@@ -58,79 +89,106 @@ def _server(account: Account) -> str:
     return url.rstrip("/") + account.server
 
 
+async def mark_reconnect(account: Account) -> None:
+    """The network refused the tokens this account was used with: nothing more is sent with them until a person connects again.
+
+    All accounts of the grant are marked. While somebody renews the tokens nothing is: the refused ones are just being replaced.
+    A disconnected account was refused by ourselves, which says nothing about the tokens.
+    """
+    current = await Account.get(account.id)
+    if current is None or current.state == AccountState.DISCONNECTED:
+        return
+    with suppress(ReconnectNeeded):  # without a grant there is nothing to mark
+        await grants.refuse(await _grant_of(account), refreshing_until={"$lt": now()})
+
+
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
 
-async def refresh(account: Account) -> Account:
-    """Get new tokens, or wait for the process that is getting them. Raises ``ReconnectNeeded``, ``Transient``.
+def lease_time() -> timedelta:
+    """How long one process may be renewing a grant's tokens before another one asks.
 
-    Networks rotate refresh tokens, so of several processes one asks (a lease in the document) and the others wait for its result.
-    New tokens are stored before anybody uses them.
+    The step limit bounds the question; what is left, as long as a worker's lease, is for the save: while the database is away
+    for less than that, nobody asks again with tokens that are used up.
     """
-    deadline = now() + REFRESH_TIME
-    while now() < deadline:
-        leased = await _lease_tokens(account)
-        if leased is not None:
-            return await _refresh(leased)
-        fresh = await Account.get(account.id)
-        if fresh is not None and fresh.session_version != account.session_version:
-            return fresh
-        await asyncio.sleep(0.2)
-    raise Unavailable(account.platform, "refresh_busy", "The account's access is just being renewed.")
+    settings = runtime.current().settings
+    return timedelta(seconds=settings.step_limit) + settings.lease_time
 
 
-async def _lease_tokens(account: Account) -> Account | None:
-    found = await Account.get_pymongo_collection().find_one_and_update(
-        {"_id": account.id, "session_version": account.session_version, "refreshing_until": {"$lt": now()}},
-        {"$set": {"refreshing_until": now() + REFRESH_TIME}},
-        return_document=ReturnDocument.AFTER,
-    )
-    return Account.model_validate(found) if found else None
+async def refresh(account: Account) -> Account:
+    """Get new tokens for the account's grant, or wait for whoever is getting them. Raises ``ReconnectNeeded``, ``Transient``.
 
-
-async def _refresh(account: Account) -> Account:
-    """Ask the network; whatever happens, give the lease back."""
-    changes: dict[str, Any] = {}
+    Returns the account as it is now, to be opened with the new tokens. Of several processes and accounts that want it, one asks
+    the network. After the step limit the caller is told to try later, and the renewal goes on without it.
+    """
+    session, used = await open_session(account), await _grant_of(account)
     try:
         async with asyncio.timeout(runtime.current().settings.step_limit):
-            tokens = await REGISTRY[account.platform].refresh(open_session(account))
-        changes = {"sealed": runtime.current().sealer.seal(tokens)}
-    except TimeoutError as error:
-        raise Unavailable(account.platform, "no_answer", "The server did not answer in time.") from error
+            await _renewed(session, used)
+    except TimeoutError:
+        raise Unavailable(account.platform, "refresh_busy", "The account's access is just being renewed.") from None
+    return await Account.get(account.id) or account
+
+
+async def _renewed(session: Session, used: Grant) -> None:
+    """Ask for new tokens until somebody has them."""
+    while await _in_force(used):
+        if await asyncio.shield(_start(_renew(session, used))):
+            return
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def _in_force(used: Grant) -> bool:
+    """Whether the grant still has the tokens that were used."""
+    current = await Grant.get(used.id)
+    return current is not None and (current.version, current.state) == (used.version, GrantState.CONNECTED)
+
+
+async def _renew(session: Session, used: Grant) -> bool:
+    """Ask the network and save the answer; ``False`` if that is not ours to do. Whatever happens, give the lease back."""
+    leased = await grants.lease(used, lease_time())
+    if leased is None:
+        return False
+    try:
+        tokens = await _ask(session, leased)
     except ReconnectNeeded:
-        changes = {"state": AccountState.RECONNECT_NEEDED}
+        await grants.refuse(leased, refreshing_with=leased.refreshing_with)
         raise
-    finally:
-        fresh = await _store(account, changes)
-    if fresh is None:
-        raise Unavailable(account.platform, "changed", "The account was connected again at the same moment.")
-    return fresh
+    except BaseException:
+        with suppress(PyMongoError):  # then it ends by itself
+            await grants.give_back(leased)
+        raise
+    await grants.save(leased, runtime.current().sealer.seal(tokens))
+    return True
 
 
-async def _store(account: Account, changes: dict[str, Any]) -> Account | None:
-    """Save new tokens, however long the database takes: the old ones are used up. ``None`` if the account changed meanwhile."""
-    version = account.session_version + (1 if changes else 0)
-    deadline = asyncio.get_running_loop().time() + STORE_PATIENCE
-    while True:
-        try:
-            await Account.get_pymongo_collection().update_one(
-                {"_id": account.id, "session_version": account.session_version},
-                {"$set": {"refreshing_until": EPOCH, "session_version": version, **changes}},
-            )
-            stored = await Account.get(account.id)
-        except ConnectionFailure:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(0.5)
-        else:  # after a broken connection only the content tells whose write was applied
-            written = (version, changes.get("sealed", account.sealed))
-            mine = stored is not None and (stored.session_version, stored.sealed) == written
-            return stored if mine else None
+async def _ask(session: Session, grant: Grant) -> dict[str, str]:
+    try:
+        async with asyncio.timeout(runtime.current().settings.step_limit):
+            return await REGISTRY[grant.platform].refresh(session)
+    except TimeoutError as error:
+        raise Unavailable(grant.platform, "no_answer", "The server did not answer in time.") from error
 
 
-async def mark_reconnect(account: Account) -> None:
-    """The network refused this account's tokens: nothing more is sent until a person connects it again."""
-    await Account.get_pymongo_collection().update_one(
-        {"_id": account.id, "session_version": account.session_version, "state": AccountState.CONNECTED},
-        {"$set": {"state": AccountState.RECONNECT_NEEDED}},
-    )
+_renewing: set[asyncio.Task[bool]] = set()
+"""The renewals of this process, which may have outlived their callers: the event loop keeps only weak references to its tasks."""
+
+
+def _start(renewal: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+    task = asyncio.create_task(renewal, name="renewal")
+    _renewing.add(task)
+    task.add_done_callback(_ended)
+    return task
+
+
+def _ended(task: asyncio.Task[bool]) -> None:
+    """Its callers may be gone, so it is said here what came of it."""
+    _renewing.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("tokens were not renewed: %s", error)
+
+
+async def settle() -> None:
+    """The process is about to stop and nobody calls any more: let running renewals be saved, for as long as a worker's lease."""
+    if _renewing:
+        await asyncio.wait(_renewing, timeout=runtime.current().settings.lease)

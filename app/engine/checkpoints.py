@@ -45,12 +45,18 @@ class DeliveryCheckpoint:
         self.turn = turn
         self.step = CLAIMED
         self.sent_before = delivery.first_sent_at
+        self.ending = False
         self._timeout: asyncio.Timeout | None = None
 
     @property
     def fenced(self) -> bool:
         """Whether the current part may have been sent."""
         return self.delivery.fenced_at > EPOCH
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is still this attempt's to send, and certainly not sent."""
+        return self.delivery.state == State.PUBLISHING and not self.fenced and not self.ending
 
     @property
     def saved(self) -> Mapping[str, Any]:

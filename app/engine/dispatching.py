@@ -22,7 +22,7 @@ from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.engine import attempts, backoff, deliveries, outbox
 from app.engine.faultpoints import CLAIMED, FENCED
-from app.models import EPOCH, Account, Delivery, State, now, reading
+from app.models import EPOCH, Account, Delivery, Grant, State, now, reading
 from app.queries import equal
 from platforms.errors import PlatformError, TimedOut, Unavailable
 
@@ -173,9 +173,10 @@ async def take_all_over() -> None:
     for delivery in await reading.find(Delivery, equal(state=State.QUEUED)):
         await deliveries.move(delivery.id, State.QUEUED, State.SCHEDULED)
     await _take_over(await reading.find(Delivery, equal(state=State.PUBLISHING)))
-    accounts = Account.get_pymongo_collection()
     for account in await reading.find(Account, {}):
-        await accounts.update_one({"_id": account.id}, {"$set": {"busy_until": EPOCH, "refreshing_until": EPOCH}})
+        await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"busy_until": EPOCH}})
+    for grant in await reading.find(Grant, {}):
+        await Grant.get_pymongo_collection().update_one({"_id": grant.id}, {"$set": {"refreshing_until": EPOCH}})
     for state in (State.UNCONFIRMED, State.PROCESSING):
         for delivery in await reading.find(Delivery, equal(state=state)):
             await deliveries.move(delivery.id, state, state, lease_until=EPOCH)

@@ -182,6 +182,7 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
     except PlatformError as error:
         return await _settle(checkpoint, error)
     except asyncio.CancelledError:  # Dramatiq's TimeLimitExceeded, or handed over at a stop; its message is tried again
+        checkpoint.ending = True
         await asyncio.shield(_settle(checkpoint, checkpoint.interrupted(again_in=timedelta())))
         raise
     except Exception:
@@ -208,11 +209,22 @@ def _in_flight(checkpoint: DeliveryCheckpoint) -> Iterator[None]:
         del _running[task]
 
 
-def hand_over() -> None:
-    """The process is to stop: give back every attempt that has sent nothing. Those behind the fence are left to finish."""
-    for task, checkpoint in _running.items():
-        if checkpoint.delivery.state == State.PUBLISHING and not checkpoint.fenced:
+async def hand_over() -> None:
+    """The process is to stop: give back every attempt that has sent nothing. Those behind the fence are left to finish.
+
+    Asked again and again: the database driver swallows a cancellation that meets it in the middle of a command.
+    """
+    for _ in range(_ASKED_TO_STOP):
+        unsent = [task for task, checkpoint in _running.items() if checkpoint.unsent]
+        if not unsent:
+            return
+        for task in unsent:
             task.cancel()
+        await asyncio.wait(unsent, timeout=_PAUSE)
+
+
+_ASKED_TO_STOP = 20
+_PAUSE = 0.25
 
 
 async def _claim(delivery: Delivery) -> Delivery | None:
@@ -254,7 +266,7 @@ async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     content = await contents.of_part(delivery, account)
     async with checkpoint.step_limit():
         return await REGISTRY[delivery.platform].publish(
-            access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
+            await access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )
 
 

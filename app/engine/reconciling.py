@@ -71,6 +71,14 @@ async def _ask(delivery: Delivery) -> Answer:
     if account is None:
         raise Unconfirmed(delivery.platform, "no_account", "The account was removed, so the network cannot be asked.")
     try:
+        return await _with_fresh_tokens(delivery, account)
+    except ReconnectNeeded:
+        await access.mark_reconnect(account)
+        raise
+
+
+async def _with_fresh_tokens(delivery: Delivery, account: Account) -> Answer:
+    try:
         return await _call_adapter(delivery, account)
     except TokenExpired:
         return await _call_adapter(delivery, await access.refresh(account))
@@ -83,7 +91,7 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at,
     )
-    return await REGISTRY[delivery.platform].reconcile(access.open_session(account), attempt)
+    return await REGISTRY[delivery.platform].reconcile(await access.open_session(account), attempt)
 
 
 async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
@@ -166,8 +174,6 @@ async def _capabilities(delivery: Delivery) -> Capabilities:
 
 async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
     """The network could not be asked now, or has no way to know. In the end a person decides."""
-    if isinstance(error, ReconnectNeeded):
-        await _mark_reconnect(delivery)
     hopeless = isinstance(error, Unconfirmed | ReconnectNeeded)
     wait = None if hopeless else backoff.next_check(delivery.checks - 1, retry_after=error.retry_after)
     changes: dict[str, Any] = {"undecidable": wait is None, "lease_until": EPOCH}
@@ -176,9 +182,3 @@ async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) 
         changes["due_at"] = now() + wait
     await deliveries.move(delivery.id, delivery.state, State.UNCONFIRMED, where={"attempt_id": delivery.attempt_id}, **changes)
     await attempts.end(attempt.id, outcome="not told", error=error, next_at=changes.get("due_at"))
-
-
-async def _mark_reconnect(delivery: Delivery) -> None:
-    account = await reading.get(Account, delivery.account_id)
-    if account is not None:
-        await access.mark_reconnect(account)

@@ -6,7 +6,7 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 
 from beanie import Document
 
-from app.models.accounts import Account, AccountState, Bucket, PendingConnection, Registration
+from app.models.accounts import Account, AccountState, Bucket, Grant, GrantState, PendingConnection, Registration
 from app.models.base import EPOCH, FIRST, Identified, Instant, now, to_millis
 from app.models.deliveries import (
     EDITABLE,
@@ -41,6 +41,8 @@ __all__ = [
     "AttemptKind",
     "Bucket",
     "Delivery",
+    "Grant",
+    "GrantState",
     "Identified",
     "Instant",
     "LatePolicy",
@@ -68,6 +70,7 @@ ALL: tuple[type[Document], ...] = (
     LoginSession,
     Workspace,
     Member,
+    Grant,
     Account,
     Bucket,
     Registration,

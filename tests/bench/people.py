@@ -9,7 +9,7 @@ import httpx
 
 from app import runtime
 from app.ids import Id
-from app.models import Account, Delivery, Part, Post, Receipt, State, Variant, now
+from app.models import Account, Delivery, Grant, Part, Post, Receipt, State, Variant, now
 from platforms import REGISTRY
 from platforms.base import Connected
 from platforms.sandbox.connect import connect
@@ -31,7 +31,10 @@ class Profiles:
 
     async def accounts(self, workspace_id: Id, platform: str, number: int) -> list[Account]:
         """The first ``number`` of a network as connected accounts of the workspace."""
-        made = [_account(workspace_id, platform, one) for one in self.connected[platform][:number]]
+        some = self.connected[platform][:number]
+        consents = [_grant(workspace_id, platform, one) for one in some]
+        made = [_account(grant, one) for grant, one in zip(consents, some, strict=True)]
+        await insert(consents)
         await insert(made)
         return made
 
@@ -52,15 +55,25 @@ async def _sign_in(base: Base, http: httpx.AsyncClient, platform: str, number: i
     return Connected(**{**{name: getattr(found, name) for name in found.__slots__}, "server": server})
 
 
-def _account(workspace_id: Id, platform: str, connected: Connected) -> Account:
-    return Account(
+def _grant(workspace_id: Id, platform: str, connected: Connected) -> Grant:
+    return Grant(
         workspace_id=workspace_id,
         platform=platform,
         server=connected.server,
+        subject=connected.remote_id,
+        sealed=runtime.current().sealer.seal(connected.tokens),
+    )
+
+
+def _account(grant: Grant, connected: Connected) -> Account:
+    return Account(
+        workspace_id=grant.workspace_id,
+        grant_id=grant.id,
+        platform=grant.platform,
+        server=grant.server,
         remote_id=connected.remote_id,
         handle=connected.handle,
         display_name=connected.display_name or connected.handle,
-        sealed=runtime.current().sealer.seal(connected.tokens),
         limits=dict(connected.limits),
         sandbox=True,
     )

@@ -21,7 +21,7 @@ from app.courier import lane
 from app.models import UPLOADS
 from platforms import REGISTRY
 from tests.conftest import leave_out, note_left_out
-from tests.integration.spoken import PROVED, Listener
+from tests.integration.spoken import LISTENER, PROVED
 from tests.servers import embedded, mongodb, rabbitmq, s3
 from tests.servers.process import Server
 
@@ -31,7 +31,6 @@ ENGINES = ["embedded"] if NO_MONGODB else ["embedded", "mongodb"]
 Start = Callable[[Path], Server]
 
 
-LISTENER = Listener()
 monitoring.register(LISTENER)
 
 

@@ -1,6 +1,6 @@
 """Listens to what the driver says to the database, so that nobody has to remember what the embedded engine gets wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,8 @@ from pymongo import monitoring
 
 PROVED = frozenset(
     {
-        *("$set", "$inc"),
-        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$type"),
+        *("$set", "$unset", "$inc"),
+        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$exists", "$type"),
         *("$match", "$group", "$sum"),  # what count_documents sends
         *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }
@@ -20,11 +20,19 @@ _LOOKED_AT = ("filter", "query", "update", "updates", "deletes", "pipeline")
 _OF_EVERY_INDEX = frozenset({"key", "name"})
 
 
+def _nobody() -> None:
+    """Most tests strike nobody."""
+
+
 class Listener(monitoring.CommandListener):
-    """Collects the operators that this process sends, through whichever client."""
+    """Collects the operators that this process sends, through whichever client.
+
+    ``witness`` is called as each command is about to be sent and when it is answered, for tests that strike at every moment.
+    """
 
     def __init__(self) -> None:
         self.heard: set[str] = set()
+        self.witness: Callable[[], object] = _nobody
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """Called by the driver before each command."""
@@ -34,12 +42,18 @@ class Listener(monitoring.CommandListener):
             self.heard.add("a date beside $in")
         for index in event.command.get("indexes", ()):
             self.heard.update(set(index) - _OF_EVERY_INDEX)
+        self.witness()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Nothing to learn."""
+        self.witness()
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Nothing to learn."""
+
+
+LISTENER = Listener()
+"""The one that is registered with the driver."""
 
 
 def dates_beside_in(query: Any) -> bool:

@@ -212,6 +212,28 @@ async def test_update_one_tells_whether_it_matched(jobs: AsyncCollection[Documen
     assert await found(jobs, {"state": "dead"}) == [1]
 
 
+async def test_update_many_changes_all_whose_guard_holds_and_no_other(jobs: AsyncCollection[Document]) -> None:
+    owner = Id()
+    await insert(jobs, *(job(number, owner=owner, version=number) for number in range(4)), job(4, owner=Id(), version=1))
+    guard = {"owner": {"$eq": owner}, "state": {"$ne": "dead"}, "version": {"$lte": 2}}
+    await jobs.update_one({"number": 0}, {"$set": {"state": "dead"}})
+    await jobs.update_many(guard, {"$set": {"state": "queued", "version": 3}})
+    assert await found(jobs, {"state": "queued"}) == [1, 2]
+    assert await found(jobs, {"version": 3, "owner": {"$eq": owner}, "state": {"$ne": "queued"}}) == [3]
+
+
+async def test_a_field_that_is_taken_away_is_missing(jobs: AsyncCollection[Document]) -> None:
+    await insert(jobs, job(1, old="a", other=1), job(2, old="", other=2), job(3))
+    assert await found(jobs, {"old": {"$exists": True}}) == [1, 2]
+    await jobs.update_one({"number": 1, "other": 1}, {"$set": {"new": "b"}, "$unset": {"old": "", "other": "", "missing": ""}})
+    assert await found(jobs, {"old": {"$exists": True}}) == [2]
+    assert await found(jobs, {"new": {"$exists": False}}) == [2, 3]
+    stored = await jobs.find_one({"number": 1})
+    assert stored is not None
+    assert stored["new"] == "b"
+    assert not {"old", "other", "missing"} & set(stored)
+
+
 async def test_find_one_and_update_with_a_sort_takes_the_first(jobs: AsyncCollection[Document]) -> None:
     await insert(jobs, job(3), job(1), job(2))
     for expected in (1, 2, 3):

@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 import httpx
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from app import runtime
-from app.engine import deliveries
+from app.engine import deliveries, grants
 from app.errors import Invalid, NotFound
-from app.models import Account, AccountState, Delivery, PendingConnection, Registration, State, User, Workspace, now
+from app.models import Account, AccountState, Delivery, PendingConnection, Registration, State, User, Workspace, now, reading
 from app.queries import equal
 from app.sealing import SealBroken
 from platforms import REGISTRY
@@ -163,36 +162,54 @@ async def _take_pending(workspace: Workspace, user: User, state: str) -> Pending
 
 
 async def _save(workspace: Workspace, platform: str, connected: Connected, *, sandbox_url: str = "") -> Account:
-    """Insert the account, or give the known one its new tokens and mark it connected again."""
-    key = {
-        "workspace_id": workspace.id,
-        "platform": platform,
-        "server": connected.server.removeprefix(sandbox_url),
-        "remote_id": connected.remote_id,
-    }
+    """Save the consent and the account. Reconnecting one account repairs all that share its grant."""
+    server = connected.server.removeprefix(sandbox_url)
+    where = {"workspace_id": workspace.id, "platform": platform, "server": server}
+    sealed = runtime.current().sealer.seal(connected.tokens)
+    grant = await grants.consent({**where, "subject": connected.remote_id}, sealed)
     facts = {
+        "grant_id": grant.id,
+        "grant_version": grant.version,
         "handle": connected.handle,
         "display_name": connected.display_name or connected.handle,
         "avatar_url": connected.avatar_url,
-        "sealed": runtime.current().sealer.seal(connected.tokens),
         "limits": dict(connected.limits),
         "limits_at": now(),
         "state": AccountState.CONNECTED,
         "sandbox": bool(sandbox_url),
     }
+    account = await _put({**where, "remote_id": connected.remote_id}, facts)
+    await grants.hold(grant)
+    await grants.follow(grant)
+    for repaired in await reading.find(Account, equal(grant_id=grant.id, state=AccountState.CONNECTED)):
+        await _ask_again(repaired)
+    return account
+
+
+async def _put(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account:
+    """Insert the account, or connect the known one again."""
     known = await _update(key, facts)
     if known is not None:
-        await _ask_again(known)
         return known
     try:
         return await Account(**key, **facts).insert()
-    except DuplicateKeyError:
+    except DuplicateKeyError:  # somebody connected it at the same moment
         return cast(Account, await _update(key, facts))
+
+
+async def _update(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account | None:
+    """The account may have come with another person's consent before, which then need not be kept for its sake."""
+    before = await Account.get_pymongo_collection().find_one_and_update(equal(**key), {"$set": dict(facts)})
+    if before is None:
+        return None
+    if before["grant_id"] != facts["grant_id"]:
+        await grants.release(before["grant_id"])
+    return Account.model_validate({**before, **facts})
 
 
 async def _ask_again(account: Account) -> None:
     """The network can be asked again what became of posts that only waited for the account."""
-    for delivery in await Delivery.find(equal(account_id=account.id, state=State.UNCONFIRMED)).to_list():
+    for delivery in await reading.find(Delivery, equal(account_id=account.id, state=State.UNCONFIRMED)):
         if delivery.undecidable and delivery.trouble and delivery.trouble.remedy == Remedy.RECONNECT:
             await deliveries.move(
                 delivery.id,
@@ -203,15 +220,6 @@ async def _ask_again(account: Account) -> None:
                 checks=0,
                 due_at=now(),
             )
-
-
-async def _update(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account | None:
-    found = await Account.get_pymongo_collection().find_one_and_update(
-        dict(key),
-        {"$set": dict(facts), "$inc": {"session_version": 1}},
-        return_document=ReturnDocument.AFTER,
-    )
-    return Account.model_validate(found) if found else None
 
 
 def _mark(platform: str, server: str) -> str:

@@ -3,7 +3,7 @@
 from urllib.parse import urljoin, urlsplit
 
 from app import runtime
-from app.engine import outbox
+from app.engine import grants, outbox
 from app.errors import NotFound
 from app.ids import Id
 from app.models import Account, AccountState, Workspace, reading
@@ -39,13 +39,11 @@ def server_url(account: Account, url: str) -> str:
 
 
 async def disconnect(workspace: Workspace, account_id: Id) -> int:
-    """Forget the account's tokens and take back what waits for it; how many posts that were.
+    """Forget the account's tokens, unless another one shares them, and take back what waits for it; how many posts that were.
 
     First the account, then its deliveries: a worker that has one of them looks at the account again at the fence.
     """
     account = await get(workspace, account_id)
-    await Account.get_pymongo_collection().update_one(
-        {"_id": account.id},
-        {"$set": {"state": AccountState.DISCONNECTED, "sealed": ""}, "$inc": {"session_version": 1}},
-    )
+    await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"state": AccountState.DISCONNECTED}})
+    await grants.release(account.grant_id)
     return await outbox.cancel_account(account.id, "Its account was disconnected before it was sent.")

@@ -56,7 +56,7 @@ async def look_after_one(at: datetime) -> bool:
 
 
 async def _renew(account: Account) -> None:
-    session = replace(access.open_session(account), http=runtime.current().connecting)
+    session = replace(await access.open_session(account), http=runtime.current().connecting)
     async with asyncio.timeout(runtime.current().settings.step_limit):
         limits = await REGISTRY[account.platform].limits(session)
     await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"limits": limits}})

@@ -1,16 +1,17 @@
 """Belfry, a network with a memory and moods: for the answers that no sandbox network gives."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from app.models import Account, Workspace
+from app.models import Account, Grant, Workspace
 from platforms.base import (
     Absent,
     Capabilities,
     Checkpoint,
+    Connected,
     Content,
     Idempotency,
     MediaRule,
@@ -24,7 +25,7 @@ from platforms.base import (
     Session,
     TextRule,
 )
-from platforms.errors import PlatformError, TimedOut, TokenExpired
+from platforms.errors import PlatformError, TimedOut, TokenExpired, TokenRevoked
 
 NAME = "belfry"
 CAPABILITIES = Capabilities(
@@ -112,14 +113,53 @@ class Belfry:
         return Published(self.posts[key], f"https://belfry.example/{self.posts[key]}")
 
 
+@dataclass
+class Turnstile(Belfry):
+    """Belfry with tokens that are good for one renewal. It rotates them at once, whoever still waits for its answer.
+
+    ``doors`` closed hold the answer back; ``answered`` is called when it is there.
+
+    It is also its own connector, which lets in whoever names an id: every consent makes tokens of its own.
+    """
+
+    good: set[str] = field(default_factory=lambda: {"token-0"})
+    made: int = 0
+    answered: Callable[[], object] = int
+
+    async def refresh(self, session: Session) -> dict[str, str]:
+        self.refreshed += 1
+        if session.tokens["access"] not in self.good:
+            raise TokenRevoked(NAME, "used", "This token was used already.")
+        self.good.remove(session.tokens["access"])
+        tokens = self._make()
+        await self.doors.wait()
+        self.answered()
+        return tokens
+
+    async def connect(self, http: object, answers: Any) -> Connected:
+        who = answers["id"]
+        return Connected("https://belfry.example", who, who, who, None, tokens=self._make(), limits={})
+
+    def _make(self) -> dict[str, str]:
+        self.made += 1
+        self.good.add(f"token-{self.made}")
+        return {"access": f"token-{self.made}"}
+
+
 async def connected(workspace: Workspace, sealed: str) -> Account:
-    """Alice's account on Belfry."""
+    """Alice's account on Belfry, with a grant of its own."""
+    grant = Grant(workspace_id=workspace.id, platform=NAME, server="https://belfry.example", subject="alice", sealed=sealed)
+    return await joined(await grant.insert(), "ringer-1")
+
+
+async def joined(grant: Grant, remote_id: str) -> Account:
+    """Another account on Belfry that the same consent covers."""
     return await Account(
-        workspace_id=workspace.id,
-        platform=NAME,
-        server="https://belfry.example",
-        remote_id="ringer-1",
-        handle="alice",
-        display_name="Alice",
-        sealed=sealed,
+        workspace_id=grant.workspace_id,
+        grant_id=grant.id,
+        platform=grant.platform,
+        server=grant.server,
+        remote_id=remote_id,
+        handle=remote_id,
+        display_name=remote_id.title(),
     ).insert()

@@ -1,6 +1,7 @@
 """One sandbox process for all, and a world of its own for each test."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -11,9 +12,9 @@ from app import runtime
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
-from tests.integration.services.belfry import Belfry, connected
+from tests.integration.services.belfry import Belfry, Turnstile, connected
 from tests.integration.services.world import Installation, World, populated, settled
-from tests.servers import sandbox
+from tests.servers import embedded, sandbox
 from tests.servers.process import Server
 
 KEY = "carillon-test-secret-key-0123456789"
@@ -93,3 +94,24 @@ async def belfry(world: World, monkeypatch: pytest.MonkeyPatch) -> Belfry:
     sealed = runtime.current().sealer.seal({"access": network.valid})
     world.accounts[network.name] = await connected(world.workspace, sealed)
     return network
+
+
+@pytest.fixture
+def turnstile(world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch) -> Turnstile:
+    """Belfry with single-use tokens."""
+    network = Turnstile()
+    network.connector = network
+    monkeypatch.setitem(REGISTRY, network.name, network)
+    return network
+
+
+@pytest.fixture
+async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIterator[tuple[World, Server]]:
+    """A world on a database of its own, which the test may stop."""
+    server = embedded.start(tmp_path)
+    changed = settings.model_copy(update={"mongodb_url": type(settings.mongodb_url)(f"{server.url}carillon")})
+    alone = Installation(changed)
+    await alone.wake()
+    yield await populated(alone.outbox, judge), server
+    await runtime.stop()
+    server.stop()

@@ -1,4 +1,4 @@
-"""Accounts: tokens that nobody can read, connections that belong to who began them, and renewals that happen once."""
+"""Accounts: tokens that nobody can read, connections that belong to who began them, and one thing at a time."""
 
 import asyncio
 from datetime import timedelta
@@ -12,13 +12,24 @@ from app import runtime
 from app.engine import access, turns
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import EPOCH, Account, AccountState, PendingConnection, Registration, State, User, Workspace, now
+from app.models import (
+    EPOCH,
+    Account,
+    AccountState,
+    Grant,
+    GrantState,
+    PendingConnection,
+    Registration,
+    State,
+    User,
+    Workspace,
+    now,
+)
 from app.sealing import Sealer
 from app.services.accounts import connecting, profiles
 from app.services.writing import remedies, views
-from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
-from tests.integration.services.belfry import NAME, Belfry
-from tests.integration.services.world import World, documents, fresh, put, settings, until
+from platforms.errors import TokenRevoked
+from tests.integration.services.world import World, current, documents, fresh, grant_of, put, settings
 
 BACK = "https://carillon.example/accounts/back"
 
@@ -35,12 +46,6 @@ async def consented(world: World, *, workspace: Workspace | None = None, user: U
     return {"mark": back.path.rpartition("/")[2], **{name: query[name][0] for name in ("state", "code")}}
 
 
-async def current(account: Account) -> Account:
-    found = await Account.get(account.id)
-    assert found is not None
-    return found
-
-
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
@@ -49,8 +54,8 @@ async def test_no_token_can_be_read_in_the_database(world: World) -> None:
     pending = str(await documents())
     await connecting.finish(world.workspace, world.alice, **back)
     stored = str(await documents())
-    everyone = await Account.find({}).to_list()
-    secrets = [token for account in everyone for token in runtime.current().sealer.open(account.sealed).values()]
+    everyone = await Grant.find({}).to_list()
+    secrets = [token for grant in everyone for token in runtime.current().sealer.open(grant.sealed).values()]
     [registration] = await Registration.find({}).to_list()
     secrets += runtime.current().sealer.open(registration.sealed).values()
     assert len(secrets) >= 5
@@ -61,18 +66,18 @@ async def test_no_token_can_be_read_in_the_database(world: World) -> None:
 
 async def test_a_token_is_not_shown_by_accident(world: World) -> None:
     account = world.accounts["bluesky"]
-    session = access.open_session(account)
-    shown = f"{account!r} {session!r} {settings()!r} {settings()}"
-    assert account.sealed not in shown
+    session, grant = await access.open_session(account), await grant_of(account)
+    shown = f"{account!r} {grant!r} {session!r} {settings()!r} {settings()}"
+    assert grant.sealed not in shown
     assert not any(token in shown for token in session.tokens.values())
     assert settings().secret_key.get_secret_value() not in shown
 
 
 async def test_another_secret_key_asks_for_a_new_connection(world: World) -> None:
     account = world.accounts["bluesky"]
-    account.sealed = Sealer("another secret key of 32 characters").seal({"access": "token"})
+    await put(await grant_of(account), sealed=Sealer("another secret key of 32 characters").seal({"access": "token"}))
     with pytest.raises(TokenRevoked) as refusal:
-        access.open_session(account)
+        await access.open_session(account)
     assert "secret key" in refusal.value.message
 
 
@@ -81,11 +86,14 @@ async def test_another_secret_key_asks_for_a_new_connection(world: World) -> Non
 
 async def test_an_account_connected_again_is_the_same_account_with_new_tokens(world: World) -> None:
     before = world.accounts["bluesky"]
-    await put(before, state=AccountState.RECONNECT_NEEDED)
+    await access.mark_reconnect(before)
+    old = await grant_of(before)
     again = {account.platform: account for account in await connecting.connect_sandbox(world.workspace)}["bluesky"]
     assert (again.id, again.state) == (before.id, AccountState.CONNECTED)
-    assert again.sealed != before.sealed
-    assert again.session_version > before.session_version
+    new = await grant_of(again)
+    assert (old.state, new.state) == (GrantState.RECONNECT_NEEDED, GrantState.CONNECTED)
+    assert (new.id, new.version) == (old.id, old.version + 1)
+    assert new.sealed != old.sealed
     assert len(await profiles.listed(world.workspace)) == 2
 
 
@@ -207,8 +215,9 @@ async def test_a_registration_sealed_with_another_key_is_made_anew(world: World)
 async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_is_canceled_at_once(world: World) -> None:
     delivery = await world.queued("bluesky")
     assert await profiles.disconnect(world.workspace, delivery.account_id) == 1
-    account = await Account.get(delivery.account_id)
-    assert (account.state, account.sealed) == (AccountState.DISCONNECTED, "")
+    account = await current(world.accounts["bluesky"])
+    grant = await grant_of(account)
+    assert (account.state, grant.state, grant.sealed) == (AccountState.DISCONNECTED, GrantState.FORGOTTEN, "")
     assert [one.platform for one in await profiles.listed(world.workspace)] == ["mastodon"]
     canceled = await fresh(delivery)
     assert (canceled.state, canceled.trouble.code) == (State.CANCELED, "disconnected")
@@ -227,87 +236,6 @@ async def test_what_a_disconnection_canceled_goes_out_when_a_person_says_so(worl
     assert (await fresh(delivery)).state == State.CANCELED
     await remedies.send_again(world.workspace, delivery.id, sure=True)
     await world.dispatch()
-    assert (await fresh(delivery)).state == State.PUBLISHED
-
-
-# --- renewing ---------------------------------------------------------------------------------------------------------
-
-
-async def test_of_many_renewals_at_once_the_network_is_asked_for_one(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    belfry.doors.clear()
-    renewals = [asyncio.create_task(access.refresh(account)) for _ in range(8)]
-    await until(lambda: belfry.refreshed == 1)
-    belfry.doors.set()
-    renewed = await asyncio.gather(*renewals)
-    assert belfry.refreshed == 1
-    assert {access.open_session(one).tokens["access"] for one in renewed} == {"token-1"}
-    stored = await current(account)
-    assert (stored.session_version, stored.refreshing_until) == (account.session_version + 1, EPOCH)
-
-
-async def test_a_renewal_that_failed_for_a_moment_can_be_tried_again(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
-    with pytest.raises(Unavailable):
-        await access.refresh(account)
-    assert (await current(account)).state == AccountState.CONNECTED
-    assert (await access.refresh(account)).session_version == account.session_version + 1
-
-
-async def test_a_renewal_that_the_network_refuses_asks_for_a_person_and_is_not_repeated(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    belfry.refreshing.append(TokenRevoked(NAME, "revoked", "Connect it again."))
-    with pytest.raises(ReconnectNeeded):
-        await access.refresh(account)
-    refused = await current(account)
-    assert (refused.state, refused.refreshing_until) == (AccountState.RECONNECT_NEEDED, EPOCH)
-    with pytest.raises(ReconnectNeeded):
-        access.open_session(await access.refresh(account))
-    assert belfry.refreshed == 1
-
-
-async def test_a_renewal_does_not_overwrite_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    belfry.doors.clear()
-    renewal = asyncio.create_task(access.refresh(account))
-    await until(lambda: belfry.refreshed == 1)
-    sealed = runtime.current().sealer.seal({"access": "by-hand"})
-    await put(account, sealed=sealed, session_version=account.session_version + 1, state=AccountState.CONNECTED)
-    belfry.refreshing.append(TokenRevoked(NAME, "revoked", "The old token is gone."))
-    belfry.doors.set()
-    with pytest.raises(ReconnectNeeded):
-        await renewal
-    kept = await current(account)
-    assert (kept.sealed, kept.state) == (sealed, AccountState.CONNECTED)
-
-
-async def test_a_renewal_whose_process_died_is_made_by_the_next(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    await put(account, refreshing_until=now() + access.REFRESH_TIME)
-    waiting = asyncio.create_task(access.refresh(account))
-    await asyncio.sleep(0)
-    assert belfry.refreshed == 0
-    await world.pass_time(access.REFRESH_TIME + timedelta(seconds=2))
-    assert (await waiting).session_version == account.session_version + 1
-
-
-async def test_a_refused_old_token_does_not_close_a_connection_made_meanwhile(world: World, belfry: Belfry) -> None:
-    account = world.accounts[NAME]
-    await put(account, session_version=account.session_version + 1)
-    await access.mark_reconnect(account)
-    assert (await current(account)).state == AccountState.CONNECTED
-
-
-async def test_a_delivery_survives_a_renewal_that_is_just_not_possible(world: World, belfry: Belfry) -> None:
-    delivery = await world.queued(NAME)
-    belfry.valid = "another"
-    belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
-    await world.outbox.deliver()
-    waiting = await fresh(delivery)
-    assert (waiting.state, waiting.trouble.remedy) == (State.QUEUED, "retry")
-    await world.pass_time(timedelta(seconds=10))
-    await world.outbox.deliver()
     assert (await fresh(delivery)).state == State.PUBLISHED
 
 

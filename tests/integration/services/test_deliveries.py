@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +13,7 @@ from app.errors import NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, FINAL, TRANSITIONS, Delivery, Part, State, now
 from app.services.writing import remedies
-from app.settings import Settings
-from tests.contract.harness import Judge
-from tests.integration.services.world import Installation, World, fresh, populated, put, until
-from tests.servers import embedded
+from tests.integration.services.world import World, fresh, put, until
 from tests.servers.process import Server
 
 
@@ -142,18 +137,6 @@ async def test_another_workspaces_delivery_does_not_exist(world: World, state: S
 
 
 # --- a database that is away for a moment -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIterator[tuple[World, Server]]:
-    """A world on a database of its own, which the test may stop."""
-    server = embedded.start(tmp_path)
-    changed = settings.model_copy(update={"mongodb_url": type(settings.mongodb_url)(f"{server.url}carillon")})
-    alone = Installation(changed)
-    await alone.wake()
-    yield await populated(alone.outbox, judge), server
-    await runtime.stop()
-    server.stop()
 
 
 async def test_a_receipt_is_saved_even_if_the_database_is_away_for_a_moment(

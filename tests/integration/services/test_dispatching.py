@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.engine import backoff, dispatching, publishing
-from app.models import EPOCH, Account, Attempt, Delivery, LatePolicy, Post, State, Workspace, now
+from app.models import EPOCH, Account, Attempt, Delivery, Grant, LatePolicy, Post, State, Workspace, now
 from app.services.writing import posts
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, of_post, put, settings, settled
@@ -197,13 +197,16 @@ async def test_a_process_that_is_alone_takes_everything_over_when_it_starts(worl
     asked = await due_in(world, -MINUTE)
     await put(asked, state=State.UNCONFIRMED, lease_until=now() + MINUTE)
     for account in world.accounts.values():
-        await put(account, busy_until=now() + MINUTE, refreshing_until=now() + MINUTE)
+        await put(account, busy_until=now() + MINUTE)
+    for grant in await Grant.find({}).to_list():
+        await put(grant, refreshing_until=now() + MINUTE)
 
     await dispatching.take_all_over()
     states = [(await fresh(delivery)).state for delivery in (before, behind, queued, asked)]
     assert states == [State.SCHEDULED, State.UNCONFIRMED, State.SCHEDULED, State.UNCONFIRMED]
     assert (await fresh(asked)).lease_until == EPOCH
-    assert all(account.busy_until == account.refreshing_until == EPOCH for account in await Account.find({}).to_list())
+    assert all(account.busy_until == EPOCH for account in await Account.find({}).to_list())
+    assert all(grant.refreshing_until == EPOCH for grant in await Grant.find({}).to_list())
 
 
 # --- what was missed --------------------------------------------------------------------------------------------------

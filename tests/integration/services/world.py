@@ -11,9 +11,9 @@ from beanie import Document
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.engine import dispatching, publishing, reconciling
+from app.engine import access, dispatching, publishing, reconciling
 from app.ids import Id
-from app.models import ALL, EPOCH, Account, Attachment, Delivery, Member, Post, Role, State, User, Workspace, now
+from app.models import ALL, EPOCH, Account, Attachment, Delivery, Grant, Member, Post, Role, State, User, Workspace, now
 from app.services.accounts import connecting
 from app.services.media import files
 from app.services.writing import posts
@@ -35,7 +35,7 @@ _CLOCKS = (
     "sweep_at",
     "held_until",
 )
-_LEASES = ("busy_until", "refreshing_until", "blocked_until", "retrying_until")
+_LEASES = ("busy_until", "blocked_until", "retrying_until")
 
 
 async def until(happened: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -174,7 +174,7 @@ class World:
 
     async def pass_time(self, by: timedelta) -> None:
         """Let everything on record have happened ``by`` earlier."""
-        for model, clocks in ((Delivery, _CLOCKS), (Account, _LEASES)):
+        for model, clocks in ((Delivery, _CLOCKS), (Account, _LEASES), (Grant, ("refreshing_until",))):
             for document in await model.find({}).to_list():
                 earlier = {name: getattr(document, name) - by for name in clocks if getattr(document, name) > EPOCH}
                 if earlier:
@@ -211,6 +211,25 @@ async def fresh(delivery: Delivery) -> Delivery:
     found = await Delivery.get(delivery.id)
     assert found is not None
     return found
+
+
+async def current(account: Account) -> Account:
+    """The account as the database has it now."""
+    found = await Account.get(account.id)
+    assert found is not None
+    return found
+
+
+async def grant_of(account: Account) -> Grant:
+    """The account's grant as the database has it now."""
+    found = await Grant.get(account.grant_id)
+    assert found is not None
+    return found
+
+
+async def token(account: Account) -> str:
+    """The access token that the account would publish with now."""
+    return (await access.open_session(await current(account))).tokens["access"]
 
 
 async def of_post(post: Post) -> list[Delivery]:

@@ -18,4 +18,4 @@ def delivery(state: State, **facts: Any) -> Delivery:
 def account(platform: str = "bluesky", **facts: Any) -> Account:
     """A connected account."""
     given = {"server": "https://server.example", "remote_id": "1", "handle": "alice", "display_name": "Alice", **facts}
-    return Account.model_construct(id=Id(), workspace_id=Id(), platform=platform, sealed="", **given)
+    return Account.model_construct(id=Id(), workspace_id=Id(), grant_id=Id(), platform=platform, **given)

@@ -11,6 +11,7 @@ from typing import Any
 from app import runtime
 from app.engine import deliveries, outbox, turns
 from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, UPLOADED, reach
+from app.engine.outbox import Will
 from app.models import EPOCH, Attempt, Delivery, Receipt, State, now
 from platforms.base import Outcome, Processing, Published
 from platforms.errors import PlatformError, TimedOut, Unavailable, UnexpectedReply
@@ -26,9 +27,9 @@ class LeaseLost(Exception):
 class Unwanted(Exception):
     """Looked at behind the fence: a person does not want this any more, or not in these words. Nothing was sent."""
 
-    def __init__(self, becomes: State) -> None:
-        super().__init__(becomes)
-        self.becomes = becomes
+    def __init__(self, will: Will) -> None:
+        super().__init__(will.becomes)
+        self.will = will
 
 
 def not_ours(platform: str) -> UnexpectedReply:
@@ -72,9 +73,8 @@ class DeliveryCheckpoint:
         """The point of no return, and the last look at what people want. Raises ``LeaseLost``, ``Unwanted``."""
         at = now()
         await self._write(fenced_at=at, first_sent_at=self.sent_before if self.sent_before > EPOCH else at)
-        becomes = await outbox.still_wanted(self.delivery)
-        if becomes is not None:
-            raise Unwanted(becomes)
+        if (will := await outbox.changed_will(self.delivery)) is not None:
+            raise Unwanted(will)
         await self.reach(FENCED)
 
     async def reach(self, step: str) -> None:

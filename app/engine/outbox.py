@@ -14,6 +14,7 @@ claimed a delivery before the hold is refused nothing; it looks at the post agai
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,8 +26,8 @@ from app.ids import Id
 from app.models import (
     EDITABLE,
     EPOCH,
-    IN_FLIGHT,
     Account,
+    AccountState,
     Attachment,
     Delivery,
     MediaFile,
@@ -213,29 +214,38 @@ async def _remove(delivery: Delivery) -> None:
     await Delivery.get_pymongo_collection().delete_one({"_id": delivery.id, "state": {"$in": list(EDITABLE)}})
 
 
-async def cancel_account(account_id: Id, message: str) -> int:
+DISCONNECTED = {"remedy": "reconnect", "code": "disconnected", "message": "Its account was disconnected before it was sent."}
+
+
+async def cancel_account(account_id: Id) -> int:
     """Take back what waits for an account that nobody may publish to any more; how many there were."""
-    waiting = [
-        one
-        for state in (State.SCHEDULED, State.QUEUED)
-        for one in await reading.find(Delivery, equal(account_id=account_id, state=state))
-    ]
-    trouble = {"remedy": "reconnect", "code": "disconnected", "message": message, "at": now()}
+    found = [await reading.find(Delivery, equal(account_id=account_id, state=state)) for state in (State.SCHEDULED, State.QUEUED)]
+    waiting, trouble = [one for some in found for one in some], {**DISCONNECTED, "at": now()}
     moved = [await deliveries.move(one.id, (State.SCHEDULED, State.QUEUED), State.CANCELED, trouble=trouble) for one in waiting]
     return sum(one is not None for one in moved)
 
 
-async def still_wanted(delivery: Delivery) -> State | None:
-    """Looked at behind the fence, before the request: ``None`` if it is still to be sent, else what becomes of it.
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What becomes of a delivery that is not to be sent, or not like this; ``trouble`` says why, if there is more to say."""
+
+    becomes: State
+    trouble: dict[str, Any] | None = None
+
+
+async def changed_will(delivery: Delivery) -> Will | None:
+    """Looked at behind the fence, before the request: ``None`` if it is still to be sent as it is.
 
     Who changed their mind wrote that down before they looked at the delivery, and we wrote the fence before we look at them: one
     of the two sees the other.
     """
     post = await Post.get_pymongo_collection().find_one({"_id": delivery.post_id}, {"revision": 1, "draft": 1, "canceled": 1})
     account = await Account.get_pymongo_collection().find_one({"_id": delivery.account_id}, {"state": 1})
-    if post is None or account is None or post.get("canceled") or post.get("draft") or account["state"] == "disconnected":
-        return State.CANCELED
-    return None if post.get("revision", delivery.revision) == delivery.revision else State.SCHEDULED
+    if post is None or account is None or post.get("canceled") or post.get("draft"):
+        return Will(State.CANCELED)
+    if account["state"] == AccountState.DISCONNECTED:
+        return Will(State.CANCELED, {**DISCONNECTED, "at": now()})
+    return None if post.get("revision", delivery.revision) == delivery.revision else Will(State.SCHEDULED)
 
 
 async def catch_up(delivery: Delivery) -> None:
@@ -243,8 +253,3 @@ async def catch_up(delivery: Delivery) -> None:
     post = await reading.get(Post, delivery.post_id)
     if post is not None:
         await settle(post)
-
-
-def in_flight(found: Iterable[Delivery]) -> bool:
-    """Whether the network may have one of them, or may be getting it."""
-    return any(delivery.state in IN_FLIGHT for delivery in found)

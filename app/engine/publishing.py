@@ -21,6 +21,7 @@ from app.engine import access, attempts, backoff, contents, deliveries, lateness
 from app.engine.backoff import Decision
 from app.engine.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost, Unwanted
 from app.engine.faultpoints import CLAIMED, SAVED
+from app.engine.outbox import Will
 from app.ids import Id
 from app.models import EPOCH, Account, AttemptKind, Delivery, State, now, reading
 from app.queries import equal
@@ -177,9 +178,12 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, attempt.id)
         return None
     except Unwanted as unwanted:
-        await _withdraw(checkpoint, unwanted.becomes)
+        await _withdraw(checkpoint, unwanted.will)
         return None
     except PlatformError as error:
+        if isinstance(error, ReconnectNeeded) and not checkpoint.fenced and (will := await outbox.changed_will(delivery)):
+            await _withdraw(checkpoint, will)  # no access, because nobody wants it any more
+            return None
         return await _settle(checkpoint, error)
     except asyncio.CancelledError:  # Dramatiq's TimeLimitExceeded, or handed over at a stop; its message is tried again
         checkpoint.ending = True
@@ -280,21 +284,22 @@ def _unexpected(checkpoint: DeliveryCheckpoint) -> PlatformError:
     return Unavailable(platform, "internal", "Something went wrong here before anything was sent.")
 
 
-async def _withdraw(checkpoint: DeliveryCheckpoint, becomes: State) -> None:
+async def _withdraw(checkpoint: DeliveryCheckpoint, will: Will) -> None:
     """Nobody wants it any more, or not like this, and nothing was sent."""
     delivery = checkpoint.delivery
     moved = await deliveries.move(
         delivery.id,
         State.PUBLISHING,
-        becomes,
+        will.becomes,
         where={"attempt_id": delivery.attempt_id},
         due_at=delivery.due_at,
         fenced_at=EPOCH,
         lease_until=EPOCH,
         first_sent_at=checkpoint.sent_before,
+        trouble=will.trouble,
     )
     await attempts.end(checkpoint.attempt.id, outcome="not wanted any more", step=checkpoint.step)
-    if moved is not None and becomes == State.SCHEDULED:
+    if moved is not None and will.becomes == State.SCHEDULED:
         await outbox.catch_up(moved)
 
 

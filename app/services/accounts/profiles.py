@@ -46,4 +46,4 @@ async def disconnect(workspace: Workspace, account_id: Id) -> int:
     account = await get(workspace, account_id)
     await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"state": AccountState.DISCONNECTED}})
     await grants.release(account.grant_id)
-    return await outbox.cancel_account(account.id, "Its account was disconnected before it was sent.")
+    return await outbox.cancel_account(account.id)

@@ -6,6 +6,9 @@ checkpoints   what a try leaves behind as it goes; the adapter's view of the del
 reconciling   ask the network what became of it
 deliveries    every change of a delivery's state: one compare-and-set along the table of ``app/models``
 backoff       what follows from a failure; pure
+order         in which order an account's deliveries go
+outbox        a post's deliveries follow their post
+lateness      what becomes of what could not be sent in time
 turns         one account publishes one thing at a time
 pacing        keeping under published rate limits
 access        an account's tokens, opened and renewed

@@ -17,14 +17,13 @@ from typing import Any
 
 from app import runtime
 from app.courier import PUBLISH
-from app.engine import access, attempts, backoff, contents, deliveries, lateness, outbox, pacing, turns
+from app.engine import access, attempts, backoff, contents, deliveries, lateness, order, outbox, pacing, turns
 from app.engine.backoff import Decision
 from app.engine.checkpoints import SAVE_PATIENCE, DeliveryCheckpoint, LeaseLost, Unwanted
 from app.engine.faultpoints import CLAIMED, SAVED
 from app.engine.outbox import Will
 from app.ids import Id
-from app.models import EPOCH, Account, AttemptKind, Delivery, State, now, reading
-from app.queries import equal
+from app.models import EPOCH, AttemptKind, Delivery, State, now, reading
 from platforms import REGISTRY
 from platforms.base import Outcome
 from platforms.errors import (
@@ -41,9 +40,6 @@ log = logging.getLogger(__name__)
 
 EARLY = timedelta(seconds=2)
 """A message this much too early (another host's clock) waits here; an earlier one is sent back with the rest of its delay."""
-
-IN_ORDER = timedelta(minutes=5)
-"""So long after its planned time a post that is tried again keeps the later ones of its account behind it; then they may pass."""
 
 
 async def publish(delivery_id: Id) -> Decision | None:
@@ -62,10 +58,10 @@ async def publish(delivery_id: Id) -> Decision | None:
         return None  # whoever has the turn calls the next one when it ends
     attempted = False
     try:
-        if await _next_is_another(delivery) or await _too_late(delivery) or await _paced(delivery, turn):
+        if await order.next_is_another(delivery) or await _too_late(delivery) or await _paced(delivery, turn):
             return None
-        if (elder := await _elder(delivery, turn.account)) is not None:
-            return _come_again(min(elder.due_at + EARLY, elder.planned_at + IN_ORDER))
+        if (elder := await order.elder(delivery, turn.account)) is not None:
+            return _come_again(min(elder.due_at + EARLY, elder.planned_at + order.IN_ORDER))
         attempted = True
         return await _attempt(delivery, turn)
     finally:
@@ -76,31 +72,6 @@ def _come_again(at: datetime) -> Decision | None:
     """``None`` beyond the horizon: then the message belongs to an old plan, and the new one has its own."""
     soon = at <= now() + runtime.current().settings.horizon_time
     return Decision(State.QUEUED, at, strike=False, trouble=None) if soon else None
-
-
-async def _next_is_another(delivery: Delivery) -> bool:
-    """Whether a delivery of the same account that was due before this one still waits for its turn."""
-    first = await _next_due(delivery.account_id)
-    return first is not None and first.id != delivery.id and not _goes_before(delivery, first)
-
-
-async def _elder(delivery: Delivery, account: Account) -> Delivery | None:
-    """An earlier post of the account that is being tried again, within its first minutes."""
-    if account.retrying_until < now():
-        return None
-    until = now() + IN_ORDER
-    for state in (State.QUEUED, State.SCHEDULED):
-        query = {**equal(account_id=account.id, state=state), "due_at": {"$lte": until}}
-        for other in await reading.find(Delivery, query, sort="due_at", limit=50):
-            if _goes_before(other, delivery):
-                return other
-    return None
-
-
-def _goes_before(elder: Delivery, younger: Delivery) -> bool:
-    """Whether ``elder``, which is tried again, was planned first and is still worth waiting for, though it is due later."""
-    planned_first = (elder.planned_at, elder.order) < (younger.planned_at, younger.order)
-    return elder.attempts > 0 and planned_first and elder.planned_at + IN_ORDER > now()
 
 
 async def _too_late(delivery: Delivery) -> bool:
@@ -135,22 +106,13 @@ async def _paced(delivery: Delivery, turn: turns.Turn) -> bool:
     return True
 
 
-async def _next_due(account_id: Id) -> Delivery | None:
-    """The first in line, if it is due. Only the line is asked for, not the time: that the index answers by itself."""
-    query = {**equal(account_id=account_id, state=State.QUEUED), "due_at": {"$lte": now()}}
-    for found in await reading.find(Delivery, query, sort=[("due_at", 1), ("order", 1)], limit=20):
-        if found.held_until < now():
-            return found
-    return None
-
-
 async def _pass_on(turn: turns.Turn, seen: Delivery, *, sent: bool) -> None:
     """End the turn, then call whoever came while it lasted. In this order: who comes later finds the account free.
 
     ``seen`` is not called if nothing changed it: something broke, its message is tried again, and more calls would be a storm.
     """
     await turns.end_turn(turn, sent=sent)
-    following = await _next_due(turn.account.id)
+    following = await order.next_due(turn.account.id)
     if following is not None and following.move_id != seen.move_id:
         await runtime.current().courier.send(PUBLISH, following.id, following.lane)
 
@@ -343,4 +305,4 @@ async def _tell_account(checkpoint: DeliveryCheckpoint, error: PlatformError, de
     if isinstance(error, RateLimited | QuotaExhausted) and decision.due_at > now():
         await pacing.block(account, decision.due_at)
     if decision.state in (State.QUEUED, State.SCHEDULED):
-        await turns.keep_behind(account, checkpoint.delivery.planned_at + IN_ORDER)
+        await turns.keep_behind(account, checkpoint.delivery.planned_at + order.IN_ORDER)

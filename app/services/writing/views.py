@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from app.engine import outbox
-from app.engine.publishing import IN_ORDER
+from app.engine.order import IN_ORDER
 from app.errors import NotFound
 from app.ids import Id
 from app.models import (

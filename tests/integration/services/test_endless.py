@@ -8,6 +8,7 @@ import pytest
 
 from app.engine import backoff, dispatching, publishing, reconciling
 from app.engine.faultpoints import ANSWERED
+from app.engine.order import IN_ORDER
 from app.ids import Id
 from app.models import EPOCH, Delivery, Part, Receipt, State, now
 from app.services.accounts import profiles
@@ -188,7 +189,7 @@ async def test_a_later_post_waits_for_an_earlier_one_that_is_tried_again_and_pas
     belfry.publishing += [Unavailable(NAME, "away", "Away.", retry_after=timedelta(minutes=20))]
     await world.pass_time(timedelta(seconds=41))
     await world.outbox.deliver()
-    await world.pass_time(publishing.IN_ORDER)
+    await world.pass_time(IN_ORDER)
     await world.dispatch()
     assert [(await fresh(one)).state for one in (first, second)] == [State.SCHEDULED, State.PUBLISHED]
     [row] = (await views.view(world.workspace, first.post_id)).deliveries

@@ -12,6 +12,7 @@ from litestar.static_files import create_static_files_router
 from app import runtime
 from app.courier import Courier, connect_broker
 from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
+from app.routes.bodies import TEXT_BYTES, Visit
 from app.routes.security import OnlySignedIn, SignedIn, csrf_config, protect, provide_identity, provide_workspace
 from app.routes.templating import HTMX, STATIC, template_config
 from app.services.people import users
@@ -26,7 +27,7 @@ _FOR_EVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
 _COOKIELESS = {"exclude_from_csrf": True}
 """Answers that caches may keep must not carry one person's cookie to another."""
 
-_FORM_BYTES = 1024 * 1024
+_FORM_BYTES = TEXT_BYTES
 """Of a form without files: strangers may send some of them."""
 
 
@@ -47,6 +48,7 @@ def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = 
         csrf_config=csrf_config(settings),
         before_send=[protect(settings)],
         exception_handlers=failures.HANDLERS,
+        request_class=Visit,
         request_max_body_size=_FORM_BYTES,
         openapi_config=None,
     )

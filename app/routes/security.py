@@ -10,7 +10,7 @@ from litestar.config.csrf import CSRFConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, MutableScopeHeaders
 from litestar.di import NamedDependency
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
@@ -29,13 +29,19 @@ Here = NamedDependency[Workspace]
 """The person's workspace, as handlers ask for it."""
 
 COOKIE = "carillon_session"
+_CSRF_COOKIE = "carillon_csrf"
+_CSRF_HEADER = "X-CSRFToken"
 
 
 class SignedIn(AbstractAuthenticationMiddleware):
     """Finds out whose cookie it is; a stranger's visit goes on too."""
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        token = connection.cookies.get(cookie_name(COOKIE, runtime.current().settings), "")
+        settings = runtime.current().settings
+        token = connection.cookies.get(cookie_name(COOKIE, settings), "")
+        forgery = connection.headers.get(_CSRF_HEADER, "") + connection.cookies.get(cookie_name(_CSRF_COOKIE, settings), "")
+        if not forgery.isascii():  # Litestar compares them with a function that takes no other letters
+            raise PermissionDeniedException
         return AuthenticationResult(user=await users.identify(token) if token else None, auth=token)
 
 
@@ -85,7 +91,8 @@ def cookie_name(base: str, settings: Settings) -> str:
 def csrf_config(settings: Settings) -> CSRFConfig:
     """Every form carries ``_csrf_token``, every htmx request may send it as a header; machines' routes are only read."""
     secret = hmac.new(settings.secret_key.get_secret_value().encode(), b"csrf", hashlib.sha256).hexdigest()
-    return CSRFConfig(secret=secret, cookie_name=cookie_name("carillon_csrf", settings), cookie_httponly=True)
+    name = cookie_name(_CSRF_COOKIE, settings)
+    return CSRFConfig(secret=secret, cookie_name=name, header_name=_CSRF_HEADER, cookie_httponly=True)
 
 
 def is_local(request: Request[Any, Any, Any]) -> bool:

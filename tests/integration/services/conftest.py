@@ -1,13 +1,21 @@
 """One sandbox process for all, and a world of its own for each test."""
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
+from dramatiq.brokers.stub import StubBroker
+from litestar import Litestar
 from pymongo.uri_parser import parse_uri
 
 from app import runtime
+from app.asgi import create_app
+from app.courier import Courier
+from app.models import LoginSession, now
+from app.routes.security import COOKIE, cookie_name
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
@@ -93,3 +101,28 @@ async def belfry(world: World, monkeypatch: pytest.MonkeyPatch) -> Belfry:
     sealed = runtime.current().sealer.seal({"access": network.valid})
     world.accounts[network.name] = await connected(world.workspace, sealed)
     return network
+
+
+# --- browsers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(world: World) -> Litestar:
+    """The pages."""
+    return create_app(runtime.current().settings, Courier(StubBroker(middleware=[])), runtime_started=True)
+
+
+@pytest.fixture
+async def browser(web: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A stranger's browser."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://carillon.example") as client:
+        yield client
+
+
+@pytest.fixture
+async def alice(world: World, browser: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Alice's browser, signed in."""
+    token_hash = hashlib.sha256(b"alice").hexdigest()
+    await LoginSession(token_hash=token_hash, user_id=world.alice.id, expires_at=now() + timedelta(hours=1)).insert()
+    browser.cookies.set(cookie_name(COOKIE, runtime.current().settings), "alice")
+    return browser

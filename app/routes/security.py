@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Any
 
 from litestar import Request
@@ -93,25 +92,6 @@ def csrf_config(settings: Settings) -> CSRFConfig:
     secret = hmac.new(settings.secret_key.get_secret_value().encode(), b"csrf", hashlib.sha256).hexdigest()
     name = cookie_name(_CSRF_COOKIE, settings)
     return CSRFConfig(secret=secret, cookie_name=name, header_name=_CSRF_HEADER, cookie_httponly=True)
-
-
-def is_local(request: Request[Any, Any, Any]) -> bool:
-    """Whether the browser runs on this machine: a loopback address that asked for a loopback name, and no proxy in between.
-
-    The name is checked too, because a foreign page may have pointed its own name at 127.0.0.1.
-    """
-    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
-    host = request.client.host if request.client else ""
-    return not proxied and _loopback(host) and _loopback(request.base_url.hostname or "")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def protect(settings: Settings) -> BeforeMessageSendHookHandler:

@@ -19,7 +19,7 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
     """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for anything that is no JPEG, PNG, WebP or GIF."""
     if len(data) > MAX_UPLOAD_BYTES:
         raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
-    clean, mime, width, height = await pictures.in_workshop(pictures.clean, data)
+    clean, mime, width, height = await pictures.clean(data)
     file = MediaFile(
         workspace_id=workspace.id,
         mime=mime,

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.storage import Bucket, Folder, Storage, open_storage
 from platforms.base import MediaRule
 from tests.contract.harness import picture
-from tests.integration.services.world import World
+from tests.integration.services.world import World, put
 from tests.servers import s3
 
 
@@ -118,6 +118,16 @@ async def test_a_picture_reaches_the_network_within_its_limits(world: World) -> 
     await world.publish_now("bluesky", attachments=(attachment,))
     await world.outbox.deliver()
     assert [post["media"] for post in await world.judge.posts()] == [1]
+
+
+async def test_a_file_whose_document_cannot_be_read_is_none(world: World) -> None:
+    file = await files.add(world.workspace, photo())
+    url = files.url(file)
+    await put(file, width="wide")
+    with pytest.raises(NotFound):
+        await files.read_signed(*link(url))
+    with pytest.raises(NotFound):
+        await files.get(world.workspace, file.id)
 
 
 async def large(world: World) -> MediaFile:

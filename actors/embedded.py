@@ -114,10 +114,11 @@ class _Mounted:
 
 
 async def _welcome(port: int, host: str) -> None:
-    token = "" if await users.any_exists() else f"/setup?token={runtime.current().setup_token}"
-    print(f"\n  Carillon is running:  http://localhost:{port}/", flush=True)  # noqa: T201
+    """Where it runs; before there is an owner, the link that makes one."""
+    path = "/" if await users.any_exists() else f"/setup?token={runtime.current().setup_token}"
+    print(f"\n  Carillon is running:  http://localhost:{port}{path}", flush=True)  # noqa: T201
     if host == "0.0.0.0":  # noqa: S104
-        print(f"  On your network:      http://{_network_address()}:{port}{token or '/'}", flush=True)  # noqa: T201
+        print(f"  On your network:      http://{_network_address()}:{port}{path}", flush=True)  # noqa: T201
     print("  Stop it with Ctrl-C; everything is kept in the data folder.\n", flush=True)  # noqa: T201
 
 

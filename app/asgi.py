@@ -2,31 +2,27 @@
 
 import logging
 
-from litestar import Litestar, Router, get
-from litestar.datastructures import CacheControlHeader
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.plugins.htmx import HTMXPlugin
-from litestar.response import File
-from litestar.static_files import create_static_files_router
 
 from app import runtime
 from app.courier import Courier, connect_broker
-from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, workspace
+from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, static, workspace
+from app.routes.bodies import TEXT_BYTES, Visit
+from app.routes.compression import compress
 from app.routes.security import OnlySignedIn, SignedIn, csrf_config, protect, provide_identity, provide_workspace
-from app.routes.templating import HTMX, STATIC, template_config
+from app.routes.templating import template_config
 from app.services.people import users
 from app.settings import Settings
 
 log = logging.getLogger("uvicorn.error")
 """The web server's own log, which is shown without further configuration."""
 
-_FOR_EVER = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
-"""Addresses of static files carry a hash of the content."""
-
 _COOKIELESS = {"exclude_from_csrf": True}
 """Answers that caches may keep must not carry one person's cookie to another."""
 
-_FORM_BYTES = 1024 * 1024
+_FORM_BYTES = TEXT_BYTES
 """Of a form without files: strangers may send some of them."""
 
 
@@ -43,10 +39,12 @@ def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = 
         on_startup=[] if runtime_started else [start],
         on_shutdown=[] if runtime_started else [runtime.stop],
         template_config=template_config(),
+        middleware=[compress],
         plugins=[HTMXPlugin()],
         csrf_config=csrf_config(settings),
         before_send=[protect(settings)],
         exception_handlers=failures.HANDLERS,
+        request_class=Visit,
         request_max_body_size=_FORM_BYTES,
         openapi_config=None,
     )
@@ -62,9 +60,8 @@ def served() -> Litestar:
 
 def _public() -> Router:
     """What strangers may see."""
-    static = create_static_files_router("/static", [STATIC], cache_control=_FOR_EVER)
     people = Router("/", route_handlers=[setup.router, sessions.router], middleware=[SignedIn])
-    files = Router("/", route_handlers=[static, htmx, media.router, health.router], opt=_COOKIELESS)
+    files = Router("/", route_handlers=[static.router, media.router, health.router], opt=_COOKIELESS)
     return Router("/", route_handlers=[files, people])
 
 
@@ -79,9 +76,3 @@ def _private() -> Router:
             "workspace": Provide(provide_workspace, sync_to_thread=False),
         },
     )
-
-
-@get("/static/vendor/htmx.min.js", cache_control=_FOR_EVER)
-async def htmx() -> File:
-    """htmx, from its installed package."""
-    return File(HTMX, media_type="text/javascript", content_disposition_type="inline")

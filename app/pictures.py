@@ -1,98 +1,75 @@
-"""Pictures: cleaned of metadata when they come in, and made to fit a network's limits when they go out."""
+"""Pictures: cleaned of metadata when they come in, and made to fit a network's limits when they go out.
+
+Each is opened in a process of its own (:mod:`app.darkroom`), at most two at a time, started when it is needed and gone when it is
+done. So strangers' bytes and megapixels stay out of the processes that serve pages and publish, nothing is held for them in
+between, and a bomb takes only its own process along.
+"""
 
 import asyncio
-import io
-from collections.abc import Callable
+import json
+import logging
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from math import sqrt
-from typing import TypeVar, TypeVarTuple
+from typing import Any
 
-from PIL import Image, ImageOps
-
+from app import darkroom
 from app.errors import Invalid
 from platforms.base import MediaRule
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+log = logging.getLogger(__name__)
 
-MAX_SIDE = 4096
-"""Pixels; larger pictures are stored scaled down, as every network would do it anyway."""
+PATIENCE = 2 * darkroom.MAX_SECONDS
+"""Seconds one picture may take, on a machine that is busy with other things."""
 
-MAX_PIXELS = 100_000_000
-"""Pictures that unpack to more than this are refused unread (decompression bombs)."""
-
-_FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-"""Pillow's names. MPO is what many phones write as ``.jpg``: a JPEG with a smaller picture, or a second one, behind it."""
-
-_READERS = ("JPEG", "PNG", "WEBP", "GIF")
-"""The only code of Pillow's that sees strangers' bytes. What is MPO is found out by the reader of JPEG."""
-
-_workshop = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-"""Few hands: a small file may unpack to 400 MB, and as many at once as there are threads would be the end of the process."""
-
-_LOOKS = frozenset({"icc_profile", "transparency"})
-"""All that is kept of what a file says about its picture; the rest is comments, places and names."""
-
-_QUALITIES = (88, 80, 70, 60, 50)
+_waiters = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+"""They only wait for the processes. A process ends with the thread that started it, and these last as long as the program."""
 
 
-async def in_workshop(work: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Do ``work`` away from the event loop, a few at a time."""
-    return await asyncio.get_running_loop().run_in_executor(_workshop, work, *args)
+class Failed(Exception):
+    """The process died twice or took too long. Nothing is known about the picture but that."""
 
 
-def clean(data: bytes) -> tuple[bytes, str, int, int]:
-    """Re-encode without metadata, turned the right way up. GIFs keep their bytes, comments included: cameras make none."""
+async def clean(data: bytes) -> tuple[bytes, str, int, int]:
+    """The picture without metadata, its type, width and height. Raises ``Invalid`` (field ``media``)."""
     try:
-        with Image.open(io.BytesIO(data), formats=_READERS) as image:
-            mime = _FORMATS.get(image.format or "")
-            if mime is None or image.width * image.height > MAX_PIXELS:
-                raise Invalid({"media": "Use a JPEG, PNG, WebP or GIF picture of at most 100 megapixels."})
-            if mime == "image/gif":
-                image.verify()
-                return data, mime, image.width, image.height
-            upright = ImageOps.exif_transpose(image)
-            upright.info = {key: value for key, value in upright.info.items() if key in _LOOKS}
-            upright.thumbnail((MAX_SIDE, MAX_SIDE))
-            return _encode(upright, mime, _QUALITIES[0]), mime, upright.width, upright.height
-    except Invalid:
-        raise
-    except Exception:  # noqa: BLE001 - a broken file can make Pillow raise almost anything, even a TypeError
-        raise Invalid({"media": "This file is no picture we can read. Use JPEG, PNG, WebP or GIF."}) from None
+        facts, cleaned = await _develop(data, "clean")
+    except Failed:
+        raise Invalid(
+            {"media": "This picture took too long or too much memory to open. Try again, or make it smaller."}
+        ) from None
+    if "refused" in facts:
+        raise Invalid({"media": facts["refused"]})
+    return cleaned, facts["mime"], facts["width"], facts["height"]
 
 
-def _encode(image: Image.Image, mime: str, quality: int) -> bytes:
-    out = io.BytesIO()
-    if mime == "image/jpeg":
-        image.convert("RGB").save(out, "JPEG", quality=quality, optimize=True)
-    elif mime == "image/webp":
-        image.save(out, "WEBP", quality=quality)
-    else:
-        image.save(out, "PNG", optimize=True)
-    return out.getvalue()
+async def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:
+    """``data`` as ``rule`` wants it. Raises :class:`Failed`."""
+    _, fitted = await _develop(data, "fit", mime, str(rule.max_bytes), str(rule.max_pixels or 0))
+    return fitted
 
 
-def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:
-    """``data`` unchanged if it keeps ``rule``, else re-encoded: first with less quality, then smaller, until it does.
-
-    Keeps the type; a PNG can only become smaller in pixels. GIFs are left alone: validation refused the ones that are too large.
-    A limit that nothing keeps (a server says 0 bytes) gets the smallest picture there is, and its refusal will say why.
-    """
-    with Image.open(io.BytesIO(data)) as image:
-        pixels_ok = not rule.max_pixels or image.width * image.height <= rule.max_pixels
-        if mime == "image/gif" or (pixels_ok and len(data) <= rule.max_bytes):
-            return data
-        picture = image.copy()
-    if rule.max_pixels and not pixels_ok:
-        picture = _scaled(picture, sqrt(rule.max_pixels / (picture.width * picture.height)))
-    while True:
-        for quality in _QUALITIES if mime != "image/png" else _QUALITIES[:1]:
-            encoded = _encode(picture, mime, quality)
-            if len(encoded) <= rule.max_bytes or picture.size == (1, 1):
-                return encoded
-        picture = _scaled(picture, 0.8)
+async def _develop(data: bytes, *task: str) -> tuple[dict[str, Any], bytes]:
+    return await asyncio.get_running_loop().run_in_executor(_waiters, _in_darkroom, data, task)
 
 
-def _scaled(picture: Image.Image, factor: float) -> Image.Image:
-    size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+def _in_darkroom(data: bytes, task: tuple[str, ...]) -> tuple[dict[str, Any], bytes]:
+    """The process's facts and picture. One that dies is tried once more: it may have been the system's choice, not its fault."""
+    for _ in range(2):
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", darkroom.__file__, str(os.getpid()), *task],
+                input=data,
+                capture_output=True,
+                timeout=PATIENCE,
+                start_new_session=True,  # Ctrl-C at the terminal is not meant for it
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            break
+        if done.returncode == 0:
+            facts, _, picture = done.stdout.partition(b"\n")
+            return json.loads(facts), picture
+        log.warning("a picture's process ended with %s: %s", done.returncode, done.stderr[-300:].decode(errors="replace"))
+    raise Failed(task[0])

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from math import sqrt
 
-from app import pictures, runtime
+from app import renditions
 from app.models import Account, Attachment, Delivery, MediaFile, reading
 from platforms import REGISTRY
 from platforms.base import Content, Media, MediaRule
@@ -90,7 +90,6 @@ def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule) -> Media
 
 async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule) -> bytes:
     try:
-        data = await runtime.current().storage.get(file.path)
+        return await renditions.read(file, rule)
     except FileNotFoundError:
         raise _gone(platform) from None
-    return await pictures.in_workshop(pictures.fit, data, file.mime, rule)

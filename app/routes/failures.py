@@ -11,6 +11,7 @@ from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap
 
 from app.errors import Invalid, NotFound, TooLate
+from app.routes.bodies import Left
 from app.routes.templating import page
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,11 @@ def on_stranger(request: Request[Any, Any, Any], _: NotAuthorizedException) -> R
     return Redirect(address, status_code=303)
 
 
+def on_leaving(_: Request[Any, Any, Any], __: Left) -> Response[Any]:
+    """The browser went on before it had asked to the end, as it does with every preview that is overtaken. Nobody reads this."""
+    return Response(content=None, status_code=400)
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Ours to mend: the log has the trace, the person a calm page."""
     log.error("request failed", exc_info=error)
@@ -84,5 +90,6 @@ HANDLERS: ExceptionHandlersMap = {
     NotFound: on_missing,
     Invalid: on_invalid,
     TooLate: on_late,
+    Left: on_leaving,
     Exception: on_bug,
 }

@@ -11,6 +11,7 @@ from app.ids import Id
 from app.models import Attachment, Workspace
 from app.services.media import files
 from app.services.writing.posts import Draft
+from app.services.writing.sizes import MAX_MEDIA
 
 
 def to_id(value: str) -> Id:
@@ -43,9 +44,14 @@ def draft(form: FormMultiDict) -> Draft:
 
 async def add_uploads(workspace: Workspace, form: FormMultiDict) -> tuple[list[Attachment], dict[str, str]]:
     """Store the chosen files, whichever button was pressed; those that cannot be used are named in the problems."""
-    added, refused = [], []
-    for upload in form.getall("images", []):
-        if isinstance(upload, UploadFile) and (data := await upload.read()):
+    added: list[Attachment] = []
+    refused: list[str] = []
+    room = MAX_MEDIA - len(form.getall("media", []))
+    for upload in [each for each in form.getall("images", []) if isinstance(each, UploadFile)]:
+        if len(added) + len(refused) >= room:
+            refused.append(f"Attach at most {MAX_MEDIA} images; the others were left out.")
+            break
+        if data := await upload.read():
             try:
                 added.append(Attachment(media_id=(await files.add(workspace, data)).id))
             except Invalid as invalid:

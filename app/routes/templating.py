@@ -1,25 +1,20 @@
 """The template environment: what every page may use, and how times, names and colours are written."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
-import js_lib_htmx
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments.litestar import HTMXBlockTemplate
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template.config import TemplateConfig
 
 from app.models import now
+from app.routes import static
 from app.routes.languages import LANGUAGES
 from app.zones import ZONES, local
 
 _APP = Path(__file__).parent.parent
-STATIC = _APP / "static"
-HTMX = Path(js_lib_htmx.__file__).parent / "static" / "htmx" / "htmx.min.js"
-"""htmx comes as a package; its one file is served from where it was installed."""
 
 TONES: Mapping[str, str] = {
     "scheduled": "progress",
@@ -57,7 +52,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(asset=asset, ZONES=ZONES, LANGUAGES=LANGUAGES, me=None, section="")
+    made.globals.update(asset=static.address, ZONES=ZONES, LANGUAGES=LANGUAGES, me=None, section="")
     made.filters.update(
         at_sign=at_sign,
         initial=initial,
@@ -68,14 +63,6 @@ def environment() -> Environment:
     )
     made.globals["ui"] = made.get_template("ui.html").module
     return made
-
-
-@lru_cache
-def asset(name: str) -> str:
-    """The address of a static file, with a hash of its content: browsers may keep it for ever."""
-    path = HTMX if name == "vendor/htmx.min.js" else STATIC / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
 
 
 def at_sign(handle: str) -> str:

@@ -8,10 +8,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, StorageState, async_playwright
 
-from tests.e2e.visitor import ALICE, Visitor
+from tests.e2e.visitor import ALICE, SETUP_TOKEN, Visitor
 from tests.servers.process import Server, free_port
-
-SETUP_TOKEN = "the-token-from-the-log"
 
 
 def start_installation(folder: Path, env: Mapping[str, str] | None = None) -> Server:

@@ -1,5 +1,7 @@
 """Five minutes, no accounts, no servers: from the first visit to the first post."""
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from tests.e2e.visitor import ALICE, Visitor
@@ -13,7 +15,10 @@ async def test_a_newcomer_sets_up_connects_the_sandbox_and_watches_the_first_pos
         base_url=fresh.url, java_script_enabled=scripting, timezone_id="Europe/Lisbon", reduced_motion="reduce"
     )
     newcomer = Visitor(await context.new_page(), scripting=scripting)
-    await newcomer.set_up(ALICE)
+    await newcomer.page.goto("/")
+    await expect(newcomer.page.get_by_label("Setup token")).to_be_visible()
+    [link] = re.findall(r"http://localhost:\d+(/setup\?token=\S+)", fresh.log.read_text())
+    await newcomer.set_up(ALICE, link)
     await newcomer.connect_sandbox()
     await newcomer.page.get_by_role("link", name="New post").click()
 

@@ -1,6 +1,7 @@
 """``carillon run`` at the terminal: what it says when it cannot start, and what a second start finds."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -59,6 +60,22 @@ def test_a_folder_is_used_by_one_process_only_and_found_again_by_the_next(tmp_pa
     again = start(tmp_path, free_port())
     assert (tmp_path / "data" / "secret.key").read_text() == secret
     assert (tmp_path / "data" / "secret.key").stat().st_mode & 0o777 == 0o600
+    again.stop()
+
+
+def test_the_first_start_prints_the_link_that_makes_the_owner_and_later_ones_do_not(tmp_path: Path) -> None:
+    server = start(tmp_path, free_port())
+    [link] = re.findall(r"http://localhost:\d+(/setup\?token=\S+)", server.log.read_text())
+    answers = {"email": "alice@example.org", "name": "Alice", "password": "correct horse battery", "workspace_name": "Bells"}
+    with httpx.Client(base_url=server.url) as client:
+        form = dict(re.findall(r'name="(_csrf_token|token)" value="([^"]+)"', client.get(link).text))
+        assert client.post("/setup", data={**form, "token": "", **answers, "zone": "UTC"}).status_code == 422
+        assert client.post("/setup", data={**form, **answers, "zone": "UTC"}).headers["location"] == "/accounts"
+    server.stop()
+    server.log.unlink()
+    again = start(tmp_path, free_port())
+    assert "http://localhost" in again.log.read_text()
+    assert "token" not in again.log.read_text()
     again.stop()
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from app import pictures, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import MediaFile, Workspace, now
+from app.models import MediaFile, Workspace, now, reading
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024
 """Largest file a person may upload; phone photos are 3 to 12 MB."""
@@ -19,7 +19,7 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
     """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for anything that is no JPEG, PNG, WebP or GIF."""
     if len(data) > MAX_UPLOAD_BYTES:
         raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
-    clean, mime, width, height = await pictures.in_workshop(pictures.clean, data)
+    clean, mime, width, height = await pictures.clean(data)
     file = MediaFile(
         workspace_id=workspace.id,
         mime=mime,
@@ -34,7 +34,7 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
 
 async def get(workspace: Workspace, media_id: Id) -> MediaFile:
     """The file, if it belongs to ``workspace``. Raises ``NotFound``."""
-    file = await MediaFile.get(media_id)
+    file = await reading.get(MediaFile, media_id)
     if file is None or file.workspace_id != workspace.id:
         raise NotFound
     return file
@@ -54,7 +54,7 @@ async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaF
     expired = until < now().timestamp() / LINK_TIME.total_seconds()  # strangers may send numbers that no float can hold
     if expired or not runtime.current().sealer.signed(f"media:{media_id}:{until}", signature):
         raise NotFound
-    file = await MediaFile.get(Id(media_id))
+    file = await reading.get(MediaFile, Id(media_id))
     if file is None:
         raise NotFound
     try:

@@ -42,8 +42,8 @@ class Identity:
 
 
 async def any_exists() -> bool:
-    """Whether the installation has an owner already."""
-    return await User.find_one() is not None
+    """Whether the installation has an owner already, be the document readable or not."""
+    return await User.get_pymongo_collection().find_one({}, {"_id": 1}) is not None
 
 
 async def create_owner(*, email: str, name: str, password: str, workspace_name: str, zone: str) -> User:

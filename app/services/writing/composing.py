@@ -1,5 +1,6 @@
 """What the composer holds, how it will look on every account, and what is wrong with it: the one preflight."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from app.ids import Id
 from app.models import Account, Attachment, MediaFile, Variant, Workspace, now, reading, tidy
 from app.services.accounts import profiles
 from app.services.media import files
+from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
 from platforms import REGISTRY
 from platforms.base import Adapter, Capabilities, Option, Problem, Segment
 
@@ -29,6 +31,16 @@ class Draft:
     date: str = ""
     time: str = ""
     zone: str = "UTC"
+
+    def oversized(self) -> dict[str, str]:
+        """What is too much for any network, as sentences by field."""
+        return oversized(
+            texts=(self.text, *self.texts.values()),
+            alts=[each.alt for each in self.attachments],
+            values=[value for chosen in self.options.values() for value in chosen.values()],
+            accounts=len(self.account_ids),
+            media=len(self.attachments),
+        )
 
     def variant(self, account: Account) -> Variant:
         """The part of the draft that is for ``account``."""
@@ -81,16 +93,20 @@ async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Accoun
 
 
 async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
-    """The attached files that exist in this workspace, in order."""
-    found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments]
+    """The attached files that exist in this workspace, in order; no more than a post may have."""
+    found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments[:MAX_MEDIA]]
     mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
     return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
 
 
 async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:
-    """One preview per chosen account."""
+    """One preview per chosen account. Others have their turn in between: a long text takes a tenth of a second for each."""
     files = await attached(workspace, draft.attachments)
-    return [await _preview(draft, account, files) for account in await chosen(workspace, draft.account_ids)]
+    shown = []
+    for account in (await chosen(workspace, draft.account_ids))[:MAX_ACCOUNTS]:
+        shown.append(await _preview(draft, account, files))
+        await asyncio.sleep(0)
+    return shown
 
 
 async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -> Preview:
@@ -104,6 +120,8 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
         options=variant.options,
         created_at=now(),
     )
+    excess = oversized(texts=(content.text,), alts=[file.alt for file in files], values=variant.options.values())
+    found = [Problem(field, "oversized", message) for field, message in excess.items()]
     return Preview(
         account=account,
         adapter=adapter,
@@ -111,10 +129,10 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
         text=content.text,
         own_text=variant.text is not None,
         options={option.key: variant.options.get(option.key, option.default) for option in capabilities.options},
-        count=adapter.count(content, capabilities),
+        count=len(content.text) if found else adapter.count(content, capabilities),
         limit=capabilities.text.limit,
-        problems=_unknown_choices(capabilities.options, variant.options) + adapter.validate(content, capabilities),
-        segments=adapter.segments(content.text),
+        problems=found or _unknown_choices(capabilities.options, variant.options) + adapter.validate(content, capabilities),
+        segments=() if found else adapter.segments(content.text),
         media=files,
     )
 
@@ -131,6 +149,8 @@ def _unknown_choices(options: Sequence[Option], values: Mapping[str, str]) -> li
 
 async def check(workspace: Workspace, draft: Draft) -> list[Preview]:
     """The previews of a draft that may be published. Raises ``Invalid`` with one sentence per account that is blocked."""
+    if too_much := draft.oversized():
+        raise Invalid(too_much)
     shown = await previews(workspace, draft)
     if not shown:
         raise Invalid({"accounts": "Choose at least one account."})

@@ -85,9 +85,11 @@ async def schedule(workspace: Workspace, user: User, draft: Draft, target: Targe
 
 
 async def save_draft(workspace: Workspace, user: User, draft: Draft, target: Target = NEW) -> Post:
-    """Keep the draft; nothing is checked but that it is not empty. A scheduled post becomes a draft again, if it still can."""
+    """Keep the draft, unless it is empty or endless. A scheduled post becomes a draft again, if it still can."""
     if not draft.text.strip() and not draft.attachments:
         raise Invalid({"text": "Write something first."})
+    if too_much := draft.oversized():
+        raise Invalid(too_much)
     timed = bool(draft.date and draft.time)
     accounts = await composing.chosen(workspace, draft.account_ids)
     post = await _authored(

@@ -1,14 +1,22 @@
 """One sandbox process for all, and a world of its own for each test."""
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
+from dramatiq.brokers.stub import StubBroker
+from litestar import Litestar
 from pymongo.uri_parser import parse_uri
 
 from app import runtime
+from app.asgi import create_app
+from app.courier import Courier
+from app.models import LoginSession, now
+from app.routes.security import COOKIE, cookie_name
 from app.settings import Settings
 from platforms import REGISTRY
 from tests.contract.harness import Judge
@@ -115,3 +123,28 @@ async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIter
     yield await populated(alone.outbox, judge), server
     await runtime.stop()
     server.stop()
+
+
+# --- browsers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(world: World) -> Litestar:
+    """The pages."""
+    return create_app(runtime.current().settings, Courier(StubBroker(middleware=[])), runtime_started=True)
+
+
+@pytest.fixture
+async def browser(web: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A stranger's browser."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://carillon.example") as client:
+        yield client
+
+
+@pytest.fixture
+async def alice(world: World, browser: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Alice's browser, signed in."""
+    token_hash = hashlib.sha256(b"alice").hexdigest()
+    await LoginSession(token_hash=token_hash, user_id=world.alice.id, expires_at=now() + timedelta(hours=1)).insert()
+    browser.cookies.set(cookie_name(COOKIE, runtime.current().settings), "alice")
+    return browser

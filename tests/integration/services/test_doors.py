@@ -1,37 +1,11 @@
 """What the web application takes from whom, before any use case."""
 
-import hashlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import httpx
 import pytest
-from dramatiq.brokers.stub import StubBroker
-
-from app.asgi import create_app
-from app.courier import Courier
-from app.models import LoginSession, now
-from app.routes.security import COOKIE, cookie_name
-from tests.integration.services.world import World, settings
 
 MEGABYTE = 1024 * 1024
-
-
-@pytest.fixture
-async def browser(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A stranger's browser."""
-    web = create_app(settings(), Courier(StubBroker(middleware=[])), runtime_started=True)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://carillon.example") as client:
-        yield client
-
-
-@pytest.fixture
-async def alice(world: World, browser: httpx.AsyncClient) -> httpx.AsyncClient:
-    """Alice's browser, signed in."""
-    token_hash = hashlib.sha256(b"alice").hexdigest()
-    await LoginSession(token_hash=token_hash, user_id=world.alice.id, expires_at=now() + timedelta(hours=1)).insert()
-    browser.cookies.set(cookie_name(COOKIE, settings()), "alice")
-    return browser
 
 
 @pytest.mark.parametrize("path", ["/compose", "/compose/preview", "/workspace", "/accounts/sandbox"])
@@ -56,7 +30,14 @@ async def test_what_a_stranger_may_send_is_small(browser: httpx.AsyncClient) -> 
     [("/compose/preview", 2, 413), ("/workspace", 2, 413), ("/compose", 2, 403), ("/compose", 101, 413)],
 )
 async def test_only_a_form_with_files_may_be_large(alice: httpx.AsyncClient, path: str, size: int, status: int) -> None:
-    assert (await alice.post(path, data={"text": "x" * size * MEGABYTE})).status_code == status
+    assert (await alice.post(path, files={"images": bytes(size * MEGABYTE)})).status_code == status
+
+
+@pytest.mark.parametrize("how", ["data", "files"])
+async def test_words_take_little_room_beside_files_too(alice: httpx.AsyncClient, how: str) -> None:
+    words = "x" * 2 * MEGABYTE if how == "data" else (None, "x" * 2 * MEGABYTE)
+    answer = await alice.post("/compose", **{how: {"text": words}})  # type: ignore[arg-type]
+    assert answer.status_code == 413
 
 
 async def test_who_is_signed_in_sees_the_posts(alice: httpx.AsyncClient) -> None:

@@ -2,22 +2,22 @@
 
 import asyncio
 import re
-import threading
 from datetime import timedelta
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from app import runtime
+from app import renditions, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
 from app.services.media import files
 from app.settings import Settings
 from app.storage import Bucket, Folder, Storage, open_storage
+from platforms.base import MediaRule
 from tests.contract.harness import picture
-from tests.integration.services.world import World
+from tests.integration.services.world import World, put
 from tests.servers import s3
 
 
@@ -61,12 +61,6 @@ async def test_what_is_no_picture_is_not_kept(world: World) -> None:
 async def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
     with pytest.raises(Invalid):
         await files.add(world.workspace, photo() + bytes(files.MAX_UPLOAD_BYTES))
-
-
-async def test_many_pictures_at_once_are_unpacked_two_by_two(world: World) -> None:
-    added = await asyncio.gather(*(files.add(world.workspace, photo()) for _ in range(8)))
-    assert len({file.path for file in added}) == 8
-    assert 1 <= sum(thread.name.startswith("pictures") for thread in threading.enumerate()) <= 2
 
 
 async def test_another_workspaces_picture_does_not_exist(world: World) -> None:
@@ -118,14 +112,61 @@ async def test_a_link_to_a_file_that_is_gone_shows_nothing(world: World) -> None
 
 
 async def test_a_picture_reaches_the_network_within_its_limits(world: World) -> None:
-    file = BytesIO()
-    Image.effect_noise((1600, 1600), 80).convert("RGB").save(file, "PNG")
-    assert len(file.getvalue()) > 2_000_000
-    stored = await files.add(world.workspace, file.getvalue())
+    stored = await large(world)
+    assert stored.size > 2_000_000
     attachment = (await world.picture()).model_copy(update={"media_id": stored.id})
     await world.publish_now("bluesky", attachments=(attachment,))
     await world.outbox.deliver()
     assert [post["media"] for post in await world.judge.posts()] == [1]
+
+
+async def test_a_file_whose_document_cannot_be_read_is_none(world: World) -> None:
+    file = await files.add(world.workspace, photo())
+    url = files.url(file)
+    await put(file, width="wide")
+    with pytest.raises(NotFound):
+        await files.read_signed(*link(url))
+    with pytest.raises(NotFound):
+        await files.get(world.workspace, file.id)
+
+
+async def large(world: World) -> MediaFile:
+    """A picture that no network here takes as it is."""
+    file = BytesIO()
+    Image.effect_noise((1600, 1600), 80).convert("RGB").save(file, "PNG")
+    return await files.add(world.workspace, file.getvalue())
+
+
+RULE = MediaRule(max_count=4, mimes=frozenset({"image/png"}), max_bytes=300_000, max_pixels=None, alt_limit=100)
+
+
+async def test_what_was_made_to_fit_once_is_kept_for_the_next_attempt(world: World) -> None:
+    file = await large(world)
+    first = await renditions.read(file, RULE)
+    assert len(first) <= RULE.max_bytes
+    await runtime.current().storage.delete(file.path)  # so it cannot be made again
+    assert await renditions.read(file, RULE) == first
+
+
+async def test_an_attempt_that_is_stopped_leaves_the_fitted_picture_to_the_next_one(world: World) -> None:
+    file = await large(world)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await renditions.read(file, RULE)
+    again = await renditions.read(file, RULE)
+    await runtime.current().storage.delete(file.path)
+    assert await renditions.read(file, RULE) == again
+
+
+async def test_two_accounts_that_want_the_same_picture_have_it_made_once(world: World) -> None:
+    file = await large(world)
+    one, other = await asyncio.gather(renditions.read(file, RULE), renditions.read(file, RULE))
+    assert one is other
+
+
+async def test_what_fits_is_the_file_itself(world: World) -> None:
+    file = await files.add(world.workspace, photo())
+    assert await renditions.read(file, RULE) == await runtime.current().storage.get(file.path)
 
 
 # --- where the bytes lie ----------------------------------------------------------------------------------------------

@@ -83,6 +83,12 @@ async def token(nobody: None) -> str:
     return await users.sign_in("alice@example.org", PASSWORD)
 
 
+async def test_an_owner_whose_document_cannot_be_read_is_an_owner_all_the_same(world: World) -> None:
+    for user in (world.alice, world.charlie):
+        await put(user, name=7)
+    assert await users.any_exists()
+
+
 async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(token: str) -> None:
     answers = []
     for email, password in (("alice@example.org", "wrong"), ("bob@example.org", PASSWORD), ("alice@example.org", "")):

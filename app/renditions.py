@@ -1,0 +1,40 @@
+"""Pictures as one network takes them, kept beside the original: an attempt that is made again need not make them again."""
+
+import asyncio
+
+from app import pictures, runtime
+from app.models import MediaFile
+from platforms.base import MediaRule
+
+_being_made: dict[str, asyncio.Task[bytes]] = {}
+
+
+async def read(file: MediaFile, rule: MediaRule) -> bytes:
+    """The bytes of ``file``, made to fit ``rule``. Raises ``FileNotFoundError``, :class:`app.pictures.Failed`.
+
+    Who is canceled while it is made (a step limit, a stop) loses nothing: it is made and kept all the same, and the next attempt
+    finds it. Two that want the same wait for one.
+    """
+    if _fits(file, rule):
+        return await runtime.current().storage.get(file.path)
+    path = f"{file.path}.{rule.max_bytes}-{rule.max_pixels or 0}"
+    try:
+        return await runtime.current().storage.get(path)
+    except FileNotFoundError:
+        pass
+    if path not in _being_made:
+        _being_made[path] = asyncio.create_task(_make(file, rule, path))
+        _being_made[path].add_done_callback(lambda _: _being_made.pop(path))
+    return await asyncio.shield(_being_made[path])
+
+
+def _fits(file: MediaFile, rule: MediaRule) -> bool:
+    small = not rule.max_pixels or file.width * file.height <= rule.max_pixels
+    return file.mime == "image/gif" or (small and file.size <= rule.max_bytes)
+
+
+async def _make(file: MediaFile, rule: MediaRule, path: str) -> bytes:
+    storage = runtime.current().storage
+    fitted = await pictures.fit(await storage.get(file.path), file.mime, rule)
+    await storage.put(path, fitted, mime=file.mime)
+    return fitted

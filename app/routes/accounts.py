@@ -20,13 +20,13 @@ from platforms.base import Adapter
 _DONE = {
     "connected": "Connected. You can write for it now.",
     "sandbox": "The sandbox networks are connected. Write your first post.",
-    "disconnected": "Disconnected.",
 }
 
 
 async def _list(identity: Identity, *, done: str | None = None, problems: dict[str, str] | None = None) -> Response[Any]:
     connected = await profiles.listed(identity.workspace)
-    offered = runtime.current().settings.sandbox_url is not None and not any(account.sandbox for account in connected)
+    missing = REGISTRY.keys() - {account.platform for account in connected if account.sandbox}
+    offered = runtime.current().settings.sandbox_url is not None and bool(missing)
     return page(
         "accounts.html",
         status=422 if problems else 200,
@@ -43,7 +43,17 @@ async def _list(identity: Identity, *, done: str | None = None, problems: dict[s
 @get("/accounts")
 async def index(identity: Me, done: FromQuery[str] = "") -> Response[Any]:
     """All accounts, and how to connect more."""
-    return await _list(identity, done=_DONE.get(done))
+    return await _list(identity, done=_done(done))
+
+
+def _done(what: str) -> str | None:
+    """The sentence for what was done on the page before."""
+    number = what.removeprefix("disconnected-")
+    if number == what or not number.isdecimal():
+        return _DONE.get(what)
+    waiting = {"0": "Nothing was waiting to go out there.", "1": "One post that was waiting to go out there is canceled."}
+    told = waiting.get(number, f"{number} posts that were waiting to go out there are canceled.")
+    return f"Disconnected. {told} What is published stays on the network."
 
 
 @post("/accounts/sandbox")
@@ -100,9 +110,9 @@ async def callback(
 
 @post("/accounts/{account_id:str}/disconnect")
 async def disconnect(workspace: Here, account_id: FromPath[str]) -> Response[Any]:
-    """Forget the account's tokens."""
-    await profiles.disconnect(workspace, forms.to_id(account_id))
-    return Redirect("/accounts?done=disconnected", status_code=303)
+    """Forget the account's tokens, and take back what waits for it."""
+    number = await profiles.disconnect(workspace, forms.to_id(account_id))
+    return Redirect(f"/accounts?done=disconnected-{number}", status_code=303)
 
 
 def _form(identity: Identity, adapter: Adapter, answers: dict[str, str], problems: dict[str, str]) -> Response[Any]:

@@ -1,5 +1,6 @@
 """The composer: one page for a new post and for editing, with a preview for every chosen account."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +11,9 @@ from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
-from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
+from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import Post, now
+from app.models import Account, Post, State, now
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
@@ -20,7 +21,7 @@ from app.services.accounts import profiles
 from app.services.media.files import MAX_UPLOAD_BYTES
 from app.services.people.users import Identity
 from app.services.writing import posts
-from app.services.writing.posts import Draft, Target
+from app.services.writing.posts import AttachedMedia, Draft, Target
 from app.zones import local, next_full_hour
 from platforms import REGISTRY
 from platforms.base import Option
@@ -54,6 +55,39 @@ class Sheet:
         return Target(post_id=self.post_id, base=self.base, new_id=self.new_id, sure=self.sure)
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why nothing was saved, and what another press would do.
+
+    ``about`` is the post it speaks of, ``theirs`` the version of it that the form would replace, with its pictures.
+    """
+
+    title: str
+    text: str
+    about: Id | None = None
+    theirs: Post | None = None
+    pictures: Sequence[AttachedMedia] = ()
+
+
+_CANCELED = Notice(
+    "This post was canceled", "Nothing was sent or planned. Press the button once more if it is to go out after all."
+)
+_DELETED = Notice("This post was deleted meanwhile", "What you wrote is kept below. Saving it makes a new post.")
+_GONE_OUT = Notice(
+    "It went out already",
+    "What was sent stays as it is. What you wrote is kept below as a new post: publishing it sends it in addition.",
+)
+_PARTLY_OUT = Notice(
+    "Part of it went out already",
+    "So it cannot be a draft any more, and nothing was saved. You can publish or schedule the rest.",
+)
+_TWO_VERSIONS = Notice(
+    "There are two versions of this post",
+    "It was saved in another window, or by somebody else, after you opened it. Nothing you wrote is lost, and nothing of it is "
+    "saved yet. What is saved comes first, yours is below it; saving yours replaces it.",
+)
+
+
 @get("/compose")
 async def new(identity: Me) -> Response[Any]:
     """An empty composer."""
@@ -75,8 +109,8 @@ async def edit(identity: Me, post_id: FromPath[str]) -> Response[Any]:
     """The composer with an existing post; of one that went out, the offer to make a new one."""
     try:
         known = await posts.editable(identity.workspace, forms.to_id(post_id))
-    except GoneOut as out:
-        return page("gone_out.html", me=identity, section="posts", post_id=post_id, message=out.message)
+    except GoneOut:
+        return page("gone_out.html", me=identity, section="posts", post_id=post_id)
     sheet = Sheet(identity, known.id, Id(), known.revision)
     draft = await posts.draft_of(identity.workspace, known.id)
     return await _show(sheet, _timed(draft, now()))
@@ -123,10 +157,8 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:
         return await _show(sheet, draft, problems=invalid.problems, status=422)
-    except Unsure as unsure:
-        return await _show(replace(sheet, sure=True), draft, problems={"": unsure.message}, status=409)
-    except TooLate as late:
-        return await _too_late(sheet, draft, late)
+    except (Unsure, NotFound, TooLate) as why:
+        return await _not_saved(sheet, draft, why)
     return Redirect(f"/posts/{saved.id}", status_code=303)
 
 
@@ -136,16 +168,32 @@ async def _save(sheet: Sheet, draft: Draft, action: str) -> Post:
     return await verb(who.workspace, who.user, draft, sheet.target)
 
 
-async def _too_late(sheet: Sheet, draft: Draft, late: TooLate) -> Response[Any]:
+async def _not_saved(sheet: Sheet, draft: Draft, why: Exception) -> Response[Any]:
     """Nothing was saved and nothing typed is lost: the page says what is the case now, and what another press would do."""
-    problems = {"": late.message}
-    if isinstance(late, GoneOut):
-        return await _show(Sheet(sheet.identity, None, Id()), draft, problems=problems, status=409)
-    if not isinstance(late, Conflict):
-        return await _show(sheet, draft, problems=problems, status=409)
-    theirs = await posts.get(sheet.identity.workspace, sheet.post_id or sheet.new_id)
-    newer = Sheet(sheet.identity, theirs.id, Id(), theirs.revision)
-    return await _show(newer, draft, problems=problems, theirs=theirs, status=409)
+    if isinstance(why, Unsure):
+        return await _show(replace(sheet, sure=True), draft, notice=_CANCELED, status=409)
+    about = sheet.post_id or sheet.new_id
+    try:
+        known = await posts.editable(sheet.identity.workspace, about)
+    except NotFound:
+        return await _show(_afresh(sheet), draft, notice=_DELETED, status=404)
+    except GoneOut:
+        return await _show(_afresh(sheet), draft, notice=replace(_GONE_OUT, about=about), status=409)
+    if isinstance(why, Conflict):
+        newer = Sheet(sheet.identity, known.id, Id(), known.revision)
+        return await _show(newer, draft, notice=await _two_versions(sheet.identity, known), status=409)
+    notice = _PARTLY_OUT if isinstance(why, GoneOut) else Notice("Nothing was saved", str(why))
+    return await _show(sheet, draft, notice=replace(notice, about=about), status=409)
+
+
+def _afresh(sheet: Sheet) -> Sheet:
+    """For a new post of the same words."""
+    return Sheet(sheet.identity, None, Id())
+
+
+async def _two_versions(identity: Identity, theirs: Post) -> Notice:
+    pictures = await posts.attached(identity.workspace, theirs.attachments)
+    return replace(_TWO_VERSIONS, about=theirs.id, theirs=theirs, pictures=pictures)
 
 
 def _changed(draft: Draft, action: str, subject: str) -> Draft:
@@ -162,14 +210,17 @@ async def _show(
     draft: Draft,
     *,
     problems: Mapping[str, str] | None = None,
-    theirs: Post | None = None,
+    notice: Notice | None = None,
     status: int = 200,
 ) -> Response[Any]:
-    """``theirs`` is the version that somebody else saved meanwhile; the form then replaces it."""
     workspace = sheet.identity.workspace
     connected = await profiles.listed(workspace)
     files = await posts.attached(workspace, draft.attachments)
-    gone = {"media": "A picture of this post no longer exists."} if len(files) < len(draft.attachments) else {}
+    gone = (
+        {"media": "A picture of this post no longer exists. It goes out without it, unless you add another."}
+        if len(files) < len(draft.attachments)
+        else {}
+    )
     options = {each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected}
     return page(
         "compose.html",
@@ -181,7 +232,8 @@ async def _show(
         nonce=sheet.new_id,
         revision=sheet.base,
         sure=sheet.sure,
-        theirs=theirs,
+        notice=notice,
+        out=await _out(sheet),
         accounts=connected,
         registry=REGISTRY,
         options=options,
@@ -191,6 +243,16 @@ async def _show(
         previews=await posts.previews(workspace, draft),
         problems={**gone, **(problems or {})},
     )
+
+
+async def _out(sheet: Sheet) -> Sequence[Account]:
+    """Accounts on which the post is already: what is changed does not reach them."""
+    if sheet.post_id is None:
+        return ()
+    with contextlib.suppress(NotFound):
+        view = await posts.view(sheet.identity.workspace, sheet.post_id)
+        return [each.account for each in view.deliveries if each.delivery.state == State.PUBLISHED]
+    return ()
 
 
 def _is_customised(draft: Draft, account_id: Id, options: Sequence[Option]) -> bool:

@@ -1,5 +1,6 @@
 """Written posts: the list, one post's page, and what people do with it."""
 
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
@@ -70,7 +71,10 @@ def _done(what: str) -> str | None:
     if what == "deleted":
         return "The post is deleted."
     number = what.removeprefix("sent-again-")
-    return f"Sending again: {number}." if number != what and number.isdecimal() else None
+    if number == what or not number.isdecimal():
+        return None
+    words = {"0": "Nothing was left to send again.", "1": "It is on its way again."}
+    return words.get(number, f"{number} are on their way again.")
 
 
 @get("/posts/{post_id:str}")
@@ -85,7 +89,8 @@ async def status(identity: Me, post_id: FromPath[str], seen: FromQuery[str] = ""
     view = await posts.view(identity.workspace, forms.to_id(post_id))
     if _fingerprint(view) == seen:
         return Response(None, status_code=204, headers={"Cache-Control": "no-store"})
-    return page("post.html", block="status", problems={}, **_status_context(view))
+    attached = await posts.attached(identity.workspace, view.attachments)
+    return page("post.html", block="status", problems={}, alone=True, attached=attached, **_status_context(view))
 
 
 @post("/posts/{post_id:str}/cancel")
@@ -109,7 +114,15 @@ async def reschedule(request: Asking, identity: Me, post_id: FromPath[str]) -> R
         base=Id(revision) if Id.is_valid(revision) else None,
         sure=given.get("sure") == "yes",
     )
-    return await _act(identity, post_id, act, plan=plan, ask=Question(f"/posts/{post_id}/reschedule", given))
+    after_all = f"This post was canceled. Is it to go out after all, on {_wall(plan)} ({plan.zone.replace('_', ' ')})?"
+    return await _act(identity, post_id, act, plan=plan, ask=Question(f"/posts/{post_id}/reschedule", given, after_all))
+
+
+def _wall(plan: Draft) -> str:
+    """The chosen time in words."""
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(f"{plan.date}T{plan.time}").strftime("%-d %B %Y, %H:%M")
+    return f"{plan.date} {plan.time}"
 
 
 @post("/posts/{post_id:str}/delete")
@@ -124,7 +137,8 @@ async def send_again(request: Asking, identity: Me, post_id: FromPath[str], deli
     """Once more, now."""
     sure = (await forms.read(request)).get("sure") == "yes"
     act = remedies.send_again(identity.workspace, forms.to_id(delivery_id), sure=sure)
-    return await _act(identity, post_id, act, ask=Question(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {}))
+    address = f"/posts/{post_id}/deliveries/{delivery_id}/send-again"
+    return await _act(identity, post_id, act, ask=Question(address, {}, about=Id(delivery_id)))
 
 
 @post("/posts/send-again/{platform:str}")
@@ -136,7 +150,7 @@ async def send_all_again(identity: Me, platform: FromPath[str]) -> Response[Any]
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/drop")
 async def drop(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
-    """It was missed, and is not wanted any more."""
+    """It was missed, or nobody can say what became of it, and it is not wanted any more."""
     return await _act(identity, post_id, remedies.drop(identity.workspace, forms.to_id(delivery_id)))
 
 
@@ -144,7 +158,8 @@ async def drop(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str])
 async def confirm(request: Asking, identity: Me, post_id: FromPath[str], delivery_id: FromPath[str]) -> Response[Any]:
     """The person found it on the network."""
     url = (await forms.read(request)).get("url", "")
-    return await _act(identity, post_id, remedies.confirm(identity.workspace, forms.to_id(delivery_id), url=url))
+    act = remedies.confirm(identity.workspace, forms.to_id(delivery_id), url=url)
+    return await _act(identity, post_id, act, link=Link(Id(delivery_id), url))
 
 
 @post("/posts/{post_id:str}/deliveries/{delivery_id:str}/deny")
@@ -155,11 +170,23 @@ async def deny(identity: Me, post_id: FromPath[str], delivery_id: FromPath[str])
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked before it is done: the form that does it, sent to ``address`` with ``fields`` once more."""
+    """What a person is asked before it is done: the form that does it, sent to ``address`` with ``fields`` once more.
+
+    ``about`` is the one delivery that it is about, if it is not about all.
+    """
 
     address: str
     fields: Mapping[str, str]
     text: str = ""
+    about: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address that was pasted as the post of one delivery, and refused: it is shown again with the reason."""
+
+    delivery_id: Id
+    url: str
 
 
 async def _act(
@@ -170,17 +197,18 @@ async def _act(
     then: str | None = None,
     plan: Draft | None = None,
     ask: Question | None = None,
+    link: Link | None = None,
 ) -> Response[Any]:
     """Do it and go back to the post; if it cannot be done, or not without a question, the post's page says why."""
     try:
         await action
     except Unsure as unsure:
-        question = replace(ask, text=unsure.message) if ask else None
+        question = replace(ask, text=ask.text or unsure.message) if ask else None
         return await _show(identity, post_id, question=question, plan=plan, status=409)
     except TooLate as late:
-        return await _show(identity, post_id, problems={"": late.message}, status=409)
+        return await _show(identity, post_id, problems={"": late.message}, plan=plan, status=409)
     except Invalid as invalid:
-        return await _show(identity, post_id, problems=invalid.problems, plan=plan, status=422)
+        return await _show(identity, post_id, problems=invalid.problems, plan=plan, link=link, status=422)
     return Redirect(then or f"/posts/{post_id}", status_code=303)
 
 
@@ -191,6 +219,7 @@ async def _show(
     problems: Mapping[str, str] | None = None,
     question: Question | None = None,
     plan: Draft | None = None,
+    link: Link | None = None,
     status: int = 200,
 ) -> Response[Any]:
     view = await posts.view(identity.workspace, forms.to_id(post_id))
@@ -202,13 +231,15 @@ async def _show(
         attached=await posts.attached(identity.workspace, view.attachments),
         problems=problems or {},
         question=question,
-        **_status_context(view, plan),
+        alone=False,
+        **_status_context(view, plan, link),
     )
 
 
-def _status_context(view: PostView, plan: Draft | None = None) -> dict[str, Any]:
-    """What the block ``status`` needs; ``plan`` holds a refused new time as it was typed."""
-    return {"view": view, "seen": _fingerprint(view), "poll_every": poll_every(view, now()), "plan": plan or _plan(view)}
+def _status_context(view: PostView, plan: Draft | None = None, link: Link | None = None) -> dict[str, Any]:
+    """What the block ``status`` needs; ``plan`` and ``link`` hold a refused new time, or address, as it was typed."""
+    every = poll_every(view, now())
+    return {"view": view, "seen": _fingerprint(view), "poll_every": every, "plan": plan or _plan(view), "link": link}
 
 
 def poll_every(view: PostView, at: datetime) -> int | None:

@@ -51,6 +51,11 @@ async def test_what_was_canceled_can_be_sent_after_all(alice: Visitor) -> None:
     await alice.unfold("Cancel the post")
     await alice.press("Cancel it")
     await alice.press("Send again")
+    await expect(alice.page.get_by_role("alert")).to_contain_text("It was canceled")
+    await alice.page.get_by_role("link", name="No, leave it canceled").click()
+    await alice.sees_status("Canceled")
+    await alice.press("Send again")
+    await alice.press("Yes, send it")
     await alice.sees_status("Published")
 
 

@@ -75,6 +75,14 @@ class Visitor:
             await chip.check()
         await self.page.get_by_label("Text", exact=True).fill(text)
 
+    async def edit(self, post: str) -> None:
+        """Open the composer with the post at the address ``post``."""
+        await self.page.goto(f"{post}/edit")
+
+    async def write(self, text: str) -> None:
+        """Replace the text."""
+        await self.page.get_by_label("Text", exact=True).fill(text)
+
     async def look(self) -> None:
         """See the preview: it follows by itself, or a button brings it."""
         if not self.scripting:
@@ -108,6 +116,14 @@ class Visitor:
     async def sees_status(self, status: str) -> None:
         """The post's own status, sooner or later, without reloading."""
         await expect(self.page.locator(".status-head .pill")).to_have_text(status, timeout=PATIENCE)
+
+    async def reads_alert(self, words: str) -> None:
+        """What the page says first."""
+        await expect(self.page.get_by_role("alert")).to_contain_text(words)
+
+    async def reads_own_text(self, text: str) -> None:
+        """What was typed is still there."""
+        await expect(self.page.get_by_label("Text", exact=True)).to_have_value(text)
 
     async def post_links(self) -> list[str]:
         """Addresses of the published posts."""

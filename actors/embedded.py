@@ -22,11 +22,13 @@ from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.middleware import AsyncIO
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
+from pymongo.errors import ConnectionFailure
 
 from actors.embedded_database import CannotStart, running
 from app import runtime
 from app.asgi import create_app
 from app.courier import Courier, connect_broker
+from app.database import CannotPrepare
 from app.engine import dispatching
 from app.services.people import users
 from app.settings import Settings, amqp_url
@@ -75,7 +77,12 @@ async def _serve_only(settings: Settings, listener: socket.socket, folder: Path)
 
 async def _start(settings: Settings, courier: Courier) -> None:
     _say("Preparing collections and indexes ...")
-    await runtime.start(settings, courier, name="carillon")
+    try:
+        await runtime.start(settings, courier, name="carillon")
+    except CannotPrepare as error:
+        raise CannotStart(str(error)) from None
+    except ConnectionFailure as error:
+        raise CannotStart(f"the database does not answer ({type(error).__name__}); look at CARILLON_MONGODB_URL") from None
 
 
 async def _serve(web: Litestar, listener: socket.socket, folder: Path) -> None:

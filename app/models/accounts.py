@@ -58,7 +58,8 @@ class Account(Identified, Document):
                 [("workspace_id", ASCENDING), ("platform", ASCENDING), ("server", ASCENDING), ("remote_id", ASCENDING)],
                 name="profile",
                 unique=True,
-            )
+            ),
+            IndexModel([("state", ASCENDING), ("limits_at", ASCENDING)], name="limits_due"),
         ]
 
 
@@ -71,6 +72,7 @@ class Bucket(Document):
 
     class Settings:
         name = "buckets"
+        indexes: ClassVar = [IndexModel([("full_at", ASCENDING)], name="idle")]
 
 
 class Registration(Identified, Document):

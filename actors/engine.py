@@ -16,7 +16,7 @@ from app import runtime
 from app.courier import Courier
 from app.database import CannotPrepare
 from app.engine import dispatching, publishing
-from app.services.operations import upkeep
+from app.services.operations import retention, upkeep
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,9 @@ async def _connect(settings: Settings, broker: Broker) -> None:
 
 
 async def _spawn() -> list[asyncio.Task[None]]:
-    return [asyncio.create_task(dispatching.run(), name="dispatcher"), asyncio.create_task(upkeep.run(), name="upkeep")]
+    """All three may run in any number of processes at once."""
+    work = {"dispatcher": dispatching.run(), "upkeep": upkeep.run(), "retention": retention.run()}
+    return [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
 
 
 async def _let_go(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -5,8 +5,9 @@ seven days). Without it a broker in memory serves ``carillon run``: the document
 """
 
 from collections import defaultdict, deque
+from typing import Any
 
-from dramatiq import Broker, MessageProxy, Middleware
+from dramatiq import Broker, Message, MessageProxy, Middleware
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Retries, TimeLimit
@@ -26,6 +27,17 @@ class InProcessBroker(StubBroker):
         self.dead_letters_by_queue = defaultdict(lambda: deque(maxlen=100))
 
 
+class OnlyIds(Middleware):
+    """Keeps texts out of RabbitMQ: the retry middleware puts the traceback of a failure, message included, into what it sends.
+
+    Why something failed is in the worker's log and in the delivery's attempts.
+    """
+
+    def before_enqueue(self, broker: Broker, message: Message[Any], delay: int | None) -> None:  # noqa: ARG002
+        """The last thing that happens before a message is written out."""
+        message.options.pop("traceback", None)
+
+
 def make_broker(amqp_url: str | None) -> Broker:
     """RabbitMQ at ``amqp_url``, or the broker in memory; with a lane for every platform, and one for long uploads."""
     middleware: list[Middleware] = [
@@ -35,6 +47,7 @@ def make_broker(amqp_url: str | None) -> Broker:
         Lanes(),  # a stalled platform holds up only its own
         TimeLimit(),  # how long, Engine says: it knows the settings
         Retries(max_retries=0),  # the actors' own retry_when decides
+        OnlyIds(),  # nothing of what went wrong travels along
     ]
     broker: Broker = (
         RabbitmqBroker(url=amqp_url, confirm_delivery=True, middleware=middleware) if amqp_url else InProcessBroker(middleware)

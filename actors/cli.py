@@ -14,7 +14,8 @@ from pathlib import Path
 
 import uvicorn
 
-from actors.embedded import CannotStart, run
+from actors.embedded import run
+from actors.embedded_database import CannotStart
 from platforms.sandbox.server import create_sandbox
 
 

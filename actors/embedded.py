@@ -22,11 +22,13 @@ from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.middleware import AsyncIO
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
+from pymongo.errors import ConnectionFailure
 
-from actors.embedded_database import EmbeddedDatabase
+from actors.embedded_database import CannotStart, running
 from app import runtime
 from app.asgi import create_app
 from app.courier import Courier, connect_broker
+from app.database import CannotPrepare
 from app.engine import dispatching
 from app.services.people import users
 from app.settings import Settings, amqp_url
@@ -37,10 +39,6 @@ log = logging.getLogger(__name__)
 SANDBOX = "/sandbox"
 THREADS = 16
 """Deliveries in flight at once; each thread only waits for a coroutine."""
-
-
-class CannotStart(Exception):
-    """The message tells the person at the terminal what to do."""
 
 
 async def run(*, host: str, port: int, folder: Path) -> None:
@@ -58,7 +56,7 @@ async def _serve_all(settings: Settings, listener: socket.socket, folder: Path) 
     """Pages and actors in this process."""
     broker = get_broker()
     courier = Courier(broker)
-    await runtime.start(settings, courier, name="carillon")
+    await _start(settings, courier)
     await dispatching.take_all_over()
     async with _worker(broker):
         await _serve(create_app(settings, courier, runtime_started=True), listener, folder)
@@ -68,13 +66,23 @@ async def _serve_all(settings: Settings, listener: socket.socket, folder: Path) 
 async def _serve_only(settings: Settings, listener: socket.socket, folder: Path) -> None:
     """Pages only: with RabbitMQ the actors are processes of their own (``dramatiq actors``)."""
     courier = Courier(connect_broker(amqp_url() or ""))
-    await runtime.start(settings, courier, name="carillon")
+    await _start(settings, courier)
     log.info("CARILLON_AMQP_URL is set: start workers with `dramatiq actors` and the same environment")
     database_url = settings.mongodb_url.get_secret_value()
     if "@" not in database_url:  # with a password it was given, so the same environment tells it, and a log must not
         log.info("workers need CARILLON_MONGODB_URL=%s", database_url)
     await _serve(create_app(settings, courier, runtime_started=True), listener, folder)
     await runtime.stop()
+
+
+async def _start(settings: Settings, courier: Courier) -> None:
+    _say("Preparing collections and indexes ...")
+    try:
+        await runtime.start(settings, courier, name="carillon")
+    except CannotPrepare as error:
+        raise CannotStart(str(error)) from None
+    except ConnectionFailure as error:
+        raise CannotStart(f"the database does not answer ({type(error).__name__}); look at CARILLON_MONGODB_URL") from None
 
 
 async def _serve(web: Litestar, listener: socket.socket, folder: Path) -> None:
@@ -116,10 +124,15 @@ class _Mounted:
 async def _welcome(port: int, host: str) -> None:
     """Where it runs; before there is an owner, the link that makes one."""
     path = "/" if await users.any_exists() else f"/setup?token={runtime.current().setup_token}"
-    print(f"\n  Carillon is running:  http://localhost:{port}{path}", flush=True)  # noqa: T201
+    _say(f"\n  Carillon is running:  http://localhost:{port}{path}")
     if host == "0.0.0.0":  # noqa: S104
-        print(f"  On your network:      http://{_network_address()}:{port}{path}", flush=True)  # noqa: T201
-    print("  Stop it with Ctrl-C; everything is kept in the data folder.\n", flush=True)  # noqa: T201
+        _say(f"  On your network:      http://{_network_address()}:{port}{path}")
+    _say("  Stop it with Ctrl-C; everything is kept in the data folder.\n")
+
+
+def _say(text: str) -> None:
+    """To the person at the terminal, at once."""
+    print(text, flush=True)  # noqa: T201
 
 
 def _network_address() -> str:
@@ -195,29 +208,9 @@ async def _database(folder: Path) -> AsyncIterator[str]:
     if given:
         yield given
         return
-    database = EmbeddedDatabase(folder, _free_port())
-    database.start()
-    if not await database.ready():
-        database.stop()
-        raise CannotStart(f"the embedded database does not start; {folder / 'database.log'} tells why")
-    keeper = asyncio.create_task(_keep(database))
-    try:
-        yield database.url
-    finally:
-        keeper.cancel()
-        database.stop()
-
-
-async def _keep(database: EmbeddedDatabase) -> None:
-    while True:
-        await asyncio.sleep(1)
-        database.keep_running()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    _say("Starting the database (a second or two) ...")
+    async with running(folder) as url:
+        yield url
 
 
 # --- the actors -------------------------------------------------------------------------------------------------------

@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.common import q_name
 from dramatiq.middleware import TimeLimit
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure
 
 from app import runtime
 from app.courier import Courier
+from app.database import CannotPrepare
 from app.engine import access, dispatching, publishing
-from app.services.operations import upkeep
+from app.services.operations import retention, upkeep
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,11 @@ class Engine(Middleware):
         self._tasks: list[asyncio.Task[None]] = []
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        """Wait for the database: a worker without it could only fail messages."""
-        _on_loop(_start(broker))
+        """Wait for the database: a worker without it could only fail messages. Dramatiq would go on after any ordinary error."""
+        try:
+            _on_loop(_start(broker))
+        except CannotPrepare as error:
+            _give_up(f"carillon: {error}")
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """The consumers are running: begin to dispatch."""
@@ -93,6 +98,13 @@ def _on_loop(work: Any) -> Any:
     return loop.run_coroutine(work)
 
 
+def _give_up(sentence: str) -> NoReturn:
+    """End this worker process, which ends its parent. The loop's thread would keep it alive."""
+    if (loop := get_event_loop_thread()) is not None:
+        loop.stop()  # type: ignore[no-untyped-call]
+    sys.exit(sentence)
+
+
 async def _start(broker: Broker) -> None:
     if not runtime.started():
         await _connect(Settings(), broker)
@@ -105,7 +117,7 @@ async def _connect(settings: Settings, broker: Broker) -> None:
     while True:
         try:
             await runtime.start(settings, Courier(broker))
-        except PyMongoError as error:
+        except ConnectionFailure as error:
             log.warning("waiting for the database: %s", type(error).__name__)
             await asyncio.sleep(_DATABASE_PAUSE)
         else:
@@ -113,7 +125,9 @@ async def _connect(settings: Settings, broker: Broker) -> None:
 
 
 async def _spawn() -> list[asyncio.Task[None]]:
-    return [asyncio.create_task(dispatching.run(), name="dispatcher"), asyncio.create_task(upkeep.run(), name="upkeep")]
+    """All three may run in any number of processes at once."""
+    work = {"dispatcher": dispatching.run(), "upkeep": upkeep.run(), "retention": retention.run()}
+    return [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
 
 
 async def stop() -> None:

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         30, gt=0, description="A queued delivery this late is sent to the broker again: its message was lost."
     )
     dispatch_interval: float = Field(1, gt=0, description="Pause between two passes of the dispatcher.")
+    keep_attempts_days: int = Field(
+        180, gt=0, description="Days after which the attempts of a finished delivery, its evidence, are removed."
+    )
     fault_points: Path | None = Field(
         None, description="Tests only: a folder through which the chaos harness stops a worker at a named step."
     )

@@ -9,6 +9,10 @@ from typing import NoReturn
 
 import pytest
 
+from tests import given
+
+given.forget()
+
 LEFT_OUT = pytest.StashKey[set[str]]()
 UNIT = "tests/unit/"
 

@@ -108,6 +108,7 @@ class Account(Identified, Document):
                 unique=True,
             ),
             IndexModel([("grant_id", ASCENDING)], name="grant"),
+            IndexModel([("state", ASCENDING), ("limits_at", ASCENDING)], name="limits_due"),
         ]
 
 
@@ -120,6 +121,7 @@ class Bucket(Document):
 
     class Settings:
         name = "buckets"
+        indexes: ClassVar = [IndexModel([("full_at", ASCENDING)], name="idle")]
 
 
 class Registration(Identified, Document):

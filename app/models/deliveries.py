@@ -195,7 +195,7 @@ class Delivery(Identified, Document):
                 [("account_id", ASCENDING), ("remote_id", ASCENDING)],
                 name="receipt",
                 unique=True,
-                partialFilterExpression={"remote_id": {"$type": "string"}},
+                partialFilterExpression={"remote_id": {"$gt": ""}},  # every text; an equality implies it, so the index is used
             ),
         ]
 
@@ -253,4 +253,7 @@ class Attempt(Identified, Document):
 
     class Settings:
         name = "attempts"
-        indexes: ClassVar = [IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline")]
+        indexes: ClassVar = [
+            IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline"),
+            IndexModel([("started_at", ASCENDING)], name="age"),
+        ]

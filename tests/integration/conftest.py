@@ -3,7 +3,6 @@
 ``CARILLON_AMQP_URL`` and ``CARILLON_MONGODB_URL`` name running servers to use instead of private ones.
 """
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,12 +19,13 @@ from pymongo.uri_parser import parse_uri
 from app.courier import lane
 from app.models import UPLOADS
 from platforms import REGISTRY
+from tests import given
 from tests.conftest import leave_out, note_left_out
 from tests.integration.spoken import LISTENER, PROVED
 from tests.servers import embedded, mongodb, rabbitmq, s3
 from tests.servers.process import Server
 
-NO_MONGODB = None if os.environ.get("CARILLON_MONGODB_URL") else mongodb.missing()
+NO_MONGODB = None if given.MONGODB_URL else mongodb.missing()
 ENGINES = ["embedded"] if NO_MONGODB else ["embedded", "mongodb"]
 
 Start = Callable[[Path], Server]
@@ -36,9 +36,11 @@ monitoring.register(LISTENER)
 
 @pytest.fixture(autouse=True)
 def _only_proved_operators() -> Iterator[None]:
-    """A query that no engine test proves could be wrong on one engine without an error."""
-    LISTENER.heard.clear()
+    """A query that no engine test proves could be wrong on one engine without an error. And only tests' databases are used."""
+    LISTENER.forget()
     yield
+    strange = {name for name in LISTENER.databases if not name.startswith((given.DATABASES, "admin"))}
+    assert not strange, f"a test spoke to {sorted(strange)}: the databases of tests are called {given.DATABASES}_..."
     assert LISTENER.heard <= PROVED, f"test_engines.py does not prove {sorted(LISTENER.heard - PROVED)}"
 
 
@@ -47,9 +49,8 @@ def engine_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """Address of a running engine, without a database name. What needs it runs on every engine that can be had here."""
     if NO_MONGODB:
         note_left_out(request.config, NO_MONGODB)
-    given = os.environ.get("CARILLON_MONGODB_URL")
-    if request.param == "mongodb" and given:
-        yield given
+    if request.param == "mongodb" and given.MONGODB_URL:
+        yield given.MONGODB_URL
         return
     start = embedded.start if request.param == "embedded" else mongodb.start
     for server in _started(start, tmp_path_factory.mktemp(request.param)):
@@ -76,8 +77,8 @@ async def database(engine: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[As
 def database_url(engine_url: str, database: AsyncDatabase[dict[str, Any]]) -> str:
     """Address of ``database``, as CARILLON_MONGODB_URL wants it."""
     address, _, options = engine_url.partition("?")
-    given = parse_uri(engine_url)["database"] or ""
-    return f"{address.removesuffix(given).rstrip('/')}/{database.name}" + (f"?{options}" if options else "")
+    named = parse_uri(engine_url)["database"] or ""
+    return f"{address.removesuffix(named).rstrip('/')}/{database.name}" + (f"?{options}" if options else "")
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +92,7 @@ def rabbitmq_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="session")
 def rabbitmq_url(request: pytest.FixtureRequest) -> str:
     """Address of a running broker."""
-    given = os.environ.get("CARILLON_AMQP_URL")
-    return given or request.getfixturevalue("rabbitmq_server").url
+    return given.AMQP_URL or request.getfixturevalue("rabbitmq_server").url
 
 
 @pytest.fixture

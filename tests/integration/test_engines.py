@@ -142,7 +142,7 @@ async def test_a_second_document_with_the_same_unique_pair_is_refused(jobs: Asyn
 
 
 async def test_an_index_over_a_part_of_the_documents_guards_only_that_part(jobs: AsyncCollection[Document]) -> None:
-    texts = {"remote_id": {"$type": "string"}}
+    texts = {"remote_id": {"$gt": ""}}
     keys = [("account", ASCENDING), ("remote_id", ASCENDING)]
     await jobs.create_index(keys, name="receipt", unique=True, partialFilterExpression=texts)
     await insert(jobs, *(job(number, account=1, remote_id=None) for number in range(3)))
@@ -355,6 +355,12 @@ async def test_equality_by_operator_finds_the_same_and_goes_with_dates_and_order
     assert [document["number"] async for document in line.limit(3)] == [0, 1, 2]
     due = {"state": {"$eq": "scheduled"}, "due_at": {"$lte": NOON + timedelta(minutes=2)}}
     assert [document["number"] async for document in jobs.find(due).sort("due_at", DESCENDING).limit(2)] == [2, 1]
+
+
+async def test_a_sorted_page_further_on_begins_where_the_one_before_ended(jobs: AsyncCollection[Document]) -> None:
+    await insert(jobs, *(job(number) for number in (5, 3, 1, 4, 2)))
+    pages = [await jobs.find({}).sort("due_at", ASCENDING).skip(skip).limit(2).to_list() for skip in (0, 2, 4)]
+    assert [[document["number"] for document in page] for page in pages] == [[1, 2], [3, 4], [5]]
 
 
 async def test_unequal_and_either_or(jobs: AsyncCollection[Document]) -> None:

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from app.ports import free_port
+from tests import given
+
+__all__ = ["NotReady", "Server", "accepts", "end", "free_port", "spawn"]
+
 PAUSE = 0.05
 """Seconds between two looks at a server that is coming up."""
 _PR_SET_PDEATHSIG = 1
@@ -21,13 +26,6 @@ _PR_SET_PDEATHSIG = 1
 
 class NotReady(Exception):
     """A server ended or did not answer in time; the message ends with what it logged last."""
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listened on a moment ago. Another process may take it before the server does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def accepts(port: int) -> bool:
@@ -40,12 +38,15 @@ def accepts(port: int) -> bool:
 def spawn(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start ``command`` as the head of its own process group, so that Ctrl-C reaches the tests first.
 
-    On Linux the kernel kills it when the *thread* that started it ends, so start servers from the main thread only.
+    It gets ``env`` and this process's environment, but nobody's ``CARILLON_*``. Raises ``given.LiveData`` if it would use a
+    database that is not ours. On Linux the kernel kills it when the *thread* that started it ends, so start servers from the
+    main thread only.
     """
+    given.guard(env or {})
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
-            env=None if env is None else {**os.environ, **env},
+            env={**given.clean(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

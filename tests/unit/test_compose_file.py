@@ -15,6 +15,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("web", "worker")
 BUNDLED = ("mongo", "rabbitmq", "s3")
+UV_IN = ("requirements-uv.lock", "requirements-dev.lock")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -115,8 +116,14 @@ def test_the_image_is_built_from_what_the_ignore_file_lets_through() -> None:
 
 
 def test_the_image_installs_only_what_the_lock_file_vouches_for() -> None:
-    installs = re.findall(r"pip install (.+)", DOCKERFILE)
-    assert installs == ["--require-hashes -r requirements.lock", "--no-deps ."]
+    installs = re.findall(r"pip install ([^&\n]+)", DOCKERFILE)
+    vouched = ["--require-hashes -r requirements-uv.lock", "--require-hashes -r requirements.lock", "--no-deps ."]
+    assert [install.strip() for install in installs] == vouched
+
+
+def test_what_installs_is_the_version_that_made_the_lock_files() -> None:
+    versions = {re.findall(r"^uv==\S+", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)[0] for name in UV_IN}
+    assert len(versions) == 1
 
 
 def test_the_image_does_not_run_as_root() -> None:

@@ -5,11 +5,12 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 
 from app import runtime
 from app.engine import access
 from app.models import EPOCH, Account, AccountState, now
+from app.queries import equal
 from app.services.writing import wallclock
 from platforms import REGISTRY
 from platforms.errors import PlatformError
@@ -41,8 +42,9 @@ async def run() -> None:
 async def look_after_one(at: datetime) -> bool:
     """Renew the limits of one account that has waited longest; ``False`` when none is due. Any number may call it at once."""
     found = await Account.get_pymongo_collection().find_one_and_update(
-        {"state": AccountState.CONNECTED, "limits_at": {"$lt": at - EVERY}},
+        {**equal(state=AccountState.CONNECTED), "limits_at": {"$lt": at - EVERY}},
         {"$set": {"limits_at": at}},
+        sort=[("limits_at", ASCENDING)],
         return_document=ReturnDocument.AFTER,
     )
     if found is None:

@@ -117,7 +117,7 @@ def turnstile(world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch) -> 
 async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIterator[tuple[World, Server]]:
     """A world on a database of its own, which the test may stop."""
     server = embedded.start(tmp_path)
-    changed = settings.model_copy(update={"mongodb_url": type(settings.mongodb_url)(f"{server.url}carillon")})
+    changed = settings.model_copy(update={"mongodb_url": type(settings.mongodb_url)(f"{server.url}carillon_test")})
     alone = Installation(changed)
     await alone.wake()
     yield await populated(alone.outbox, judge), server

@@ -18,6 +18,15 @@ async def test_limits_a_day_old_are_renewed_and_fresh_ones_are_not(world: World)
     assert not await upkeep.look_after_one(now())
 
 
+async def test_the_account_that_waited_longest_comes_first(world: World) -> None:
+    waited = {account.id: 25 + number for number, account in enumerate(world.accounts.values())}
+    for account in world.accounts.values():
+        await put(account, limits={}, limits_at=now() - timedelta(hours=waited[account.id]))
+    assert await upkeep.look_after_one(now())
+    [renewed] = [account.id for account in await Account.find_all().to_list() if account.id in waited and account.limits]
+    assert waited[renewed] == max(waited.values())
+
+
 async def test_a_server_that_does_not_answer_is_asked_again_tomorrow(world: World, judge: Judge) -> None:
     account = world.accounts["bluesky"]
     await judge.fault("bluesky", "error_500", on="any")

@@ -20,6 +20,7 @@ from platforms.sandbox.bluesky_sessions import (
     Call,
     Json,
     create_session,
+    deactivated,
     describe_server,
     get_session,
     read_json,
@@ -165,6 +166,8 @@ async def _writer(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
 
 async def _repo(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
     account, _ = viewer(request, sandbox)
+    if deactivated(sandbox, account):
+        raise XrpcError("AccountDeactivated", "Account is deactivated", 401)
     sent = await read_json(request)
     if sent.get("repo") not in {account.id, account.handle}:
         raise XrpcError("AccountNotFound", "Account not found", 403)

@@ -7,6 +7,7 @@ from litestar.exceptions import SerializationException
 
 from platforms.sandbox.bluesky_rules import XrpcError, did
 from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
+from platforms.sandbox.quirks import Quirk
 from platforms.sandbox.values import Account
 
 ACCESS_LASTS = 2 * 3600.0
@@ -77,6 +78,11 @@ def create_account(sandbox: Sandbox, handle: str, password: str) -> Account:
     return sandbox.store.add_account("bluesky", did(handle), handle, password)
 
 
+def deactivated(sandbox: Sandbox, account: Account) -> bool:
+    """Whether the person has put the account to sleep: signing in still works, writing does not."""
+    return sandbox.quirks.has("bluesky", Quirk.DEACTIVATED, account.id)
+
+
 def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Account, str]:
     """The account behind the bearer token, and the token. Raises ``XrpcError``."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
@@ -104,7 +110,8 @@ def _identity(request: Call, sandbox: Sandbox, account: Account) -> Json:
         "alsoKnownAs": [f"at://{account.handle}"],
         "service": [{"id": "#atproto_pds", **endpoint}],
     }
-    return {"did": account.id, "handle": account.handle, "didDoc": document, "active": True}
+    state = {"active": False, "status": "deactivated"} if deactivated(sandbox, account) else {"active": True}
+    return {"did": account.id, "handle": account.handle, "didDoc": document, **state}
 
 
 def _web(request: Call, sandbox: Sandbox) -> str:

@@ -46,13 +46,14 @@ async def create_session(request: Call, sandbox: Given) -> Json:
 
 @post("/com.atproto.server.refreshSession", status_code=200)
 async def refresh_session(request: Call, sandbox: Given) -> Json:
-    """Rotate. The used token stays good for the grace time and then yields the same successor again."""
+    """Rotate. The used token stays good for the grace time, if there is one, and then yields the same successor again."""
     account, bearer = viewer(request, sandbox, "refresh")
     used = sandbox.store.token("bluesky", "refresh", bearer)
     successor = used and used.facts.get("successor")
     if used and not successor:
         successor = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
-        expires_at = min(used.expires_at, sandbox.store.clock() + GRACE)
+        grace = 0.0 if sandbox.quirks.has("bluesky", Quirk.ONCE_ONLY, account.id) else GRACE
+        expires_at = min(used.expires_at, sandbox.store.clock() + grace)
         sandbox.store.amend_token(bearer, expires_at=expires_at, successor=successor)
     return _session(request, sandbox, account, str(successor))
 

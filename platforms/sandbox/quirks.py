@@ -32,6 +32,8 @@ class Quirk(StrEnum):
     """Answers have no Date header."""
     DEACTIVATED = "deactivated"
     """The account can sign in and cannot write (Bluesky)."""
+    ONCE_ONLY = "once_only"
+    """A refresh token is used up when it is used, without a time of grace (Bluesky has one; networks with OAuth have none)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from typing import Any
 
 import bson
 
+TOKENS = "tokens saved"
+"""The write of an account's new tokens; a flow that needs none does without it."""
+
 _OP_MSG = 2013
 _HEADER = 16
 _WRITES = (b"insert\x00", b"update\x00", b"findAndModify\x00")
@@ -71,12 +74,18 @@ class Reader:
     def _attempt_ended(self, command: Command) -> Write:
         return Write("attempt ended", frozenset({self._posts.get(str(command["updates"][0]["q"]["_id"]), "")}))
 
-    def _turn_taken(self, command: Command) -> Write | None:
+    def _account_moved(self, command: Command) -> Write | None:
+        """By ``findAndModify``: a turn, or new tokens."""
+        if "sealed" in command["update"].get("$set", {}):
+            return Write(TOKENS, frozenset({str(command["query"].get("_id"))}))
         taken = "busy_until" in command["update"].get("$set", {})
         return Write("turn taken", frozenset({str(command["query"]["_id"])})) if taken else None
 
-    def _turn_changed(self, command: Command) -> Write | None:
-        [change] = command["updates"]
+    def _account_changed(self, command: Command) -> Write | None:
+        """By ``update``: the same, and the end of a turn. Whether accounts or grants keep the tokens is no matter."""
+        change = command["updates"][0]
+        if "sealed" in change["u"].get("$set", {}):
+            return Write(TOKENS, frozenset({str(change["q"].get("_id"))}))
         if "busy_with" not in change["q"]:
             return None
         ended = change["u"]["$set"]["busy_until"].year == 1970
@@ -112,8 +121,10 @@ _RULES: dict[tuple[str, str], Callable[[Reader, Command], Write | None]] = {
     ("insert", "deliveries"): Reader._delivery_made,
     ("insert", "attempts"): Reader._attempt_noted,
     ("update", "attempts"): Reader._attempt_ended,
-    ("findAndModify", "accounts"): Reader._turn_taken,
-    ("update", "accounts"): Reader._turn_changed,
+    ("findAndModify", "accounts"): Reader._account_moved,
+    ("update", "accounts"): Reader._account_changed,
+    ("findAndModify", "grants"): Reader._account_moved,
+    ("update", "grants"): Reader._account_changed,
     ("findAndModify", "deliveries"): Reader._moved,
 }
 

@@ -180,3 +180,9 @@ async def test_a_deactivated_account_can_sign_in_and_cannot_write(pds: Pds) -> N
     assert (answer["active"], answer["status"]) == (False, "deactivated")
     refused = await pds.write()
     assert (refused.status_code, refused.json()["error"]) == (401, "AccountDeactivated")
+
+
+async def test_a_refresh_token_can_be_used_up_at_once(pds: Pds) -> None:
+    await switch_on(pds, "once_only", account="you.sandbox.test")
+    assert (await pds.post("server.refreshSession", token=pds.refresh)).status_code == 200
+    assert (await pds.post("server.refreshSession", token=pds.refresh)).json()["error"] == "ExpiredToken"

@@ -28,7 +28,20 @@ def missing() -> str | None:
     options = {name.lower(): value for name, value in parse_qsl(urlsplit(given).query)}
     if given.startswith("mongodb+srv:") or any(options.get(name) == "true" for name in _ENCRYPTED):
         return f"The chaos reads and cuts the connection to the database, so {GIVEN} must name one without TLS and SRV records."
+    if given and not _keeps_apart(given):
+        return f"The server that {GIVEN} names keeps all databases in one, so the chaos would destroy what is there."
     return None
+
+
+def _keeps_apart(url: str) -> bool:
+    """Whether a database does not see another one's documents; the embedded engine has only one."""
+    name = f"carillon_chaos_{uuid4().hex[:12]}"
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=20_000) as client:
+        client[name].probe.insert_one({"_id": name})
+        try:
+            return client[f"{name}_beside"].probe.find_one({"_id": name}) is None
+        finally:
+            client[name].probe.drop()
 
 
 def wired(url: str, port: int, database: str) -> str:

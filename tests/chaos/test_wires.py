@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -11,9 +12,10 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from tests.chaos.cuts import DatabaseCuts, NetworkCuts
-from tests.chaos.engine import wired
+from tests.chaos.engine import GIVEN, missing, wired
 from tests.chaos.wire import Hold, When, Wire, chunks, mongo_messages
 from tests.chaos.writes import TOKENS, Reader
+from tests.servers import embedded
 
 # --- the wires --------------------------------------------------------------------------------------------------------
 
@@ -119,6 +121,19 @@ async def test_an_unplugged_wire_breaks_what_is_open_and_lets_nobody_in_until_it
 )
 def test_the_way_by_the_wire_names_no_replica_set_and_a_database_of_its_own(url: str, expected: str) -> None:
     assert wired(url, 99, "mine") == expected
+
+
+def test_a_server_with_one_database_for_all_is_not_played_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = embedded.start(tmp_path)
+    monkeypatch.setenv(GIVEN, server.url)
+    assert "would destroy what is there" in str(missing())
+    server.stop()
+
+
+@pytest.mark.parametrize("url", ["mongodb+srv://db.example.org/", "mongodb://db/?tls=true"])
+def test_a_connection_that_nobody_can_read_is_not_played_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GIVEN, url)
+    assert "without TLS" in str(missing())
 
 
 async def test_a_driver_stays_on_the_wire_although_the_server_names_another_address() -> None:

@@ -15,7 +15,7 @@ from tests.chaos.person import Person, Profile
 from tests.chaos.plan import Wave
 from tests.chaos.repertoire import strike
 from tests.chaos.report import LATE, Result, never_struck
-from tests.chaos.scenes import LEFT, PEOPLE
+from tests.chaos.scenes import LEFT, PEOPLE, ROTATION
 
 PATIENCE = 90
 """Our seconds until a delivery counts as stuck: half an hour by Carillon's clock."""
@@ -52,7 +52,7 @@ async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, wor
 
 
 class Profiles:
-    """Every delivery of a wave has an account of its own; the next wave uses the same ones again."""
+    """Every delivery of a wave has an account of its own. The next wave uses it again, unless it may be lost."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
@@ -72,7 +72,7 @@ async def _flights(wave: Wave, installation: Installation, person: Person, profi
     flights = []
     for run in wave.runs:
         network = run.scenario.network
-        name = f"gone{run.number}" if wave.scene == LEFT else str(used[network])
+        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION) else str(used[network])
         flights.append(Flight(installation, person, watch, stroke, run, await profiles.get(network, name)))
         used[network] += 1
     return flights

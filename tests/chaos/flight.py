@@ -78,7 +78,7 @@ class Stroke:
 class Flight:
     """``struck`` says whether the fault was really met.
 
-    ``settled``: it is known that there will be no delivery. ``told`` and ``words``: what people were answered, and what they
+    ``settled``: it is known that there will be no delivery; ``refused``: why a form was not taken. ``told`` and ``words``: what people were answered, and what they
     wrote where it is not :attr:`text`.
     """
 
@@ -93,6 +93,7 @@ class Flight:
     begun: float = 0.0
     ended: float = 0.0
     settled: bool = False
+    refused: str = ""
     told: dict[str, int] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 

@@ -29,6 +29,14 @@ class Profile:
     handle: str
 
 
+class Refused(Exception):
+    """A page came back instead of a redirect; it holds the reason."""
+
+    def __init__(self, path: str, answer: httpx.Response) -> None:
+        super().__init__(f"{path}: {answer.status_code}: {_words(answer.text)}")
+        self.status = answer.status_code
+
+
 class Person:
     """Signed in once; every form carries the token of the first page."""
 
@@ -104,11 +112,18 @@ class Person:
         await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {})
 
     async def _insist(self, path: str, fields: dict[str, str], files: Any = None) -> None:
+        """Press again for as long as no answer comes. That the form was taken before is one as well: the page shows what is saved."""
+        lost = False
         while True:
             try:
                 await self._send(path, fields, files)
             except _LOST:
+                lost = True
                 await asyncio.sleep(0.5)
+            except Refused as refused:
+                if not lost or refused.status != httpx.codes.CONFLICT:
+                    raise
+                return
             else:
                 return
 
@@ -116,7 +131,7 @@ class Person:
         """Only a redirect is a success: a page that comes back holds the reason why it was refused."""
         answer = await self._http.post(path, data={"_csrf_token": self._token, **fields}, files=files)
         if answer.is_client_error:
-            raise AssertionError(f"{path}: {answer.status_code}: {_words(answer.text)}")
+            raise Refused(path, answer)
         if not answer.is_redirect:
             answer.raise_for_status()
         return answer

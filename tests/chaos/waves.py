@@ -11,7 +11,7 @@ from tests.chaos import plan, strokes
 from tests.chaos.flight import Document, Flight, Stroke, Watch
 from tests.chaos.installation import Installation
 from tests.chaos.judge import Verdict, judge, judge_left, judge_people
-from tests.chaos.person import Person, Profile
+from tests.chaos.person import Person, Profile, Refused
 from tests.chaos.plan import Wave
 from tests.chaos.repertoire import strike
 from tests.chaos.report import LATE, Result, never_struck
@@ -116,7 +116,9 @@ async def _fly(flight: Flight) -> None:
     rest.cancel()
     struck.cancel()
     [ended] = await asyncio.gather(struck, return_exceptions=True)
-    if isinstance(ended, Exception):
+    if isinstance(ended, Refused):
+        flight.refused, flight.settled = str(ended), True
+    elif isinstance(ended, Exception):
         raise ended
     flight.let_go()
     with suppress(TimeoutError):
@@ -159,7 +161,14 @@ async def _evidence(flight: Flight, delivery: Document | None, posts: Sequence[D
     attempts = await database.attempts.find({"delivery_id": delivery and delivery["_id"]}).to_list()
     account = await database.accounts.find_one({"_id": flight.profile.id}) or {}
     shown = {name: value for name, value in account.items() if name != "sealed"}
-    return {"delivery": delivery, "attempts": attempts, "posts": posts, "account": shown, "told": flight.told}
+    return {
+        "delivery": delivery,
+        "attempts": attempts,
+        "posts": posts,
+        "account": shown,
+        "told": flight.told,
+        "refused": flight.refused,
+    }
 
 
 async def _clear(installation: Installation, results: Iterable[Result]) -> None:

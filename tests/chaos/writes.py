@@ -60,6 +60,11 @@ class Reader:
     def _post_made(self, command: Command) -> Write:
         return Write("post made", frozenset({str(command["documents"][0]["_id"])}))
 
+    def _post_changed(self, command: Command) -> Write | None:
+        change = command["updates"][0]
+        settled = "settling_at" in change["u"].get("$set", {})
+        return Write("post settled", frozenset({str(change["q"].get("_id"))})) if settled else None
+
     def _delivery_made(self, command: Command) -> Write:
         made = command["documents"][0]
         self._posts[str(made["_id"])] = str(made["post_id"])
@@ -118,6 +123,7 @@ _MOVES: dict[tuple[str, str | None], str] = {
 
 _RULES: dict[tuple[str, str], Callable[[Reader, Command], Write | None]] = {
     ("insert", "posts"): Reader._post_made,
+    ("update", "posts"): Reader._post_changed,
     ("insert", "deliveries"): Reader._delivery_made,
     ("insert", "attempts"): Reader._attempt_noted,
     ("update", "attempts"): Reader._attempt_ended,
@@ -131,6 +137,7 @@ _RULES: dict[tuple[str, str], Callable[[Reader, Command], Write | None]] = {
 DIRECT = (
     "post made",
     "delivery made",
+    "post settled",
     "queued",
     "turn taken",
     "claimed",

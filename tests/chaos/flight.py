@@ -78,8 +78,8 @@ class Stroke:
 class Flight:
     """``struck`` says whether the fault was really met.
 
-    ``settled``: it is known that there will be no delivery; ``refused``: why a form was not taken. ``told`` and ``words``: what people were answered, and what they
-    wrote where it is not :attr:`text`.
+    ``settled``: it is known that there will be no delivery. ``refused``: why a form was not taken. ``told`` and ``words``: what
+    people were answered, and what they wrote where it is not :attr:`text`.
     """
 
     house: Installation

@@ -112,7 +112,7 @@ class Person:
         await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {})
 
     async def _insist(self, path: str, fields: dict[str, str], files: Any = None) -> None:
-        """Press again for as long as no answer comes. That the form was taken before is one as well: the page shows what is saved."""
+        """Press again while no answer comes. That the form was taken before is one as well: the page shows what is saved."""
         lost = False
         while True:
             try:

@@ -9,8 +9,8 @@ from tests.chaos.scenes import PAIRS, ROTATION, Scenario
 
 WAVE = 24
 """Deliveries that are in the air together."""
-SMALL = {PAIRS: 12}
-"""Fewer where every other one fells a worker: who falls all the time gets nothing done."""
+SMALL = {PAIRS: 12, "killed": 12}
+"""Fewer where they fell workers: who falls all the time gets nothing done."""
 
 
 @dataclass(frozen=True, slots=True)

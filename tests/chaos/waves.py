@@ -18,7 +18,7 @@ from tests.chaos.report import LATE, Result, never_struck
 from tests.chaos.scenes import LEFT, PEOPLE, ROTATION
 
 PATIENCE = 90
-"""Our seconds until a delivery counts as stuck: half an hour by Carillon's clock."""
+"""Our seconds without a falling worker until a delivery counts as stuck: half an hour by Carillon's clock."""
 AFTER_REST = 8
 """Seconds in which a strike must come to its end once its delivery is at rest; else it missed."""
 
@@ -121,10 +121,18 @@ async def _fly(flight: Flight) -> None:
     elif isinstance(ended, Exception):
         raise ended
     flight.let_go()
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(flight.begun + PATIENCE):
-            await flight.until_at_rest()
+    await _rest(flight)
     flight.ended = clock.time()
+
+
+async def _rest(flight: Flight) -> None:
+    """Wait for the end, or until there was time enough: workers that fall for a neighbour take others' work with them."""
+    clock = asyncio.get_running_loop()
+    while (begun := max(flight.begun, flight.house.crew.last_fall)) + PATIENCE > clock.time():
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(begun + PATIENCE):
+                await flight.until_at_rest()
+                return
 
 
 # --- the verdicts -----------------------------------------------------------------------------------------------------
@@ -198,7 +206,7 @@ async def _late(result: Result, posts: Sequence[Document], installation: Install
     if verdict is Verdict.UNDECIDED:
         verdict = judge(await installation.database.deliveries.find_one({"post_id": result.post_id}), posts)
     elif len(posts) > result.posts:
-        verdict = Verdict.DUPLICATE if len(posts) > 1 else Verdict.UNWANTED
+        verdict = Verdict.DUPLICATE if len(posts) > 1 else Verdict.UNWANTED if verdict is Verdict.KEPT else verdict
     if verdict is result.verdict:
         return replace(result, posts=len(posts))
     return replace(result, verdict=verdict, posts=len(posts), evidence={**result.evidence, LATE: posts})

@@ -28,7 +28,7 @@ def _needs(request: pytest.FixtureRequest) -> None:
 async def test_every_post_is_published_once_and_only_once(tmp_path: Path) -> None:
     many = scenes.scenarios(scene for scene in scenes.SCENES if scene not in SLOW | FEW)
     few = scenes.scenarios(sorted(FEW), seed=3)
-    results = await play([*plan.make(3, 54, many), *plan.make(3, 36, few, after=54)], tmp_path)
+    results = await play([*plan.make(3, 48, many), *plan.make(3, 30, few, after=48)], tmp_path)
     assert [story(result) for result in results if result.failed] == []
     assert never_struck(results) == []
 

@@ -79,9 +79,10 @@ def create_account(sandbox: Sandbox, handle: str, password: str) -> Account:
     return sandbox.store.add_account("bluesky", did(handle), handle, password)
 
 
-def deactivated(sandbox: Sandbox, account: Account) -> bool:
-    """Whether the person has put the account to sleep: signing in still works, writing does not."""
-    return sandbox.quirks.has("bluesky", Quirk.DEACTIVATED, account.id)
+def activity(sandbox: Sandbox, account: Account) -> Json:
+    """Whether the account is awake. One that its person has put to sleep can sign in, and not write."""
+    asleep = sandbox.quirks.has("bluesky", Quirk.DEACTIVATED, account.id)
+    return {"active": False, "status": "deactivated"} if asleep else {"active": True}
 
 
 def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Account, str]:
@@ -111,8 +112,7 @@ def _identity(request: Call, sandbox: Sandbox, account: Account) -> Json:
         "alsoKnownAs": [f"at://{account.handle}"],
         "service": [{"id": "#atproto_pds", **endpoint}],
     }
-    state = {"active": False, "status": "deactivated"} if deactivated(sandbox, account) else {"active": True}
-    return {"did": account.id, "handle": account.handle, "didDoc": document, **state}
+    return {"did": account.id, "handle": account.handle, "didDoc": document, **activity(sandbox, account)}
 
 
 def _web(request: Call, sandbox: Sandbox) -> str:

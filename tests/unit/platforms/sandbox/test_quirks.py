@@ -178,6 +178,7 @@ async def test_a_deactivated_account_can_sign_in_and_cannot_write(pds: Pds) -> N
     await switch_on(pds, "deactivated", account="you.sandbox.test")
     answer = (await pds.sign_in()).json()
     assert (answer["active"], answer["status"]) == (False, "deactivated")
+    assert (await pds.get("sync.getRepoStatus", did=answer["did"])).json()["status"] == "deactivated"
     refused = await pds.write()
     assert (refused.status_code, refused.json()["error"]) == (401, "AccountDeactivated")
 

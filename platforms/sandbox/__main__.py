@@ -12,4 +12,10 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--store", type=Path, help="database file; without it nothing survives a restart")
     options = parser.parse_args()
-    uvicorn.run(create_sandbox(store=options.store), host="127.0.0.1", port=options.port, log_level="warning")
+    uvicorn.run(
+        create_sandbox(store=options.store, dates=True),
+        host="127.0.0.1",
+        port=options.port,
+        log_level="warning",
+        date_header=False,
+    )

@@ -19,6 +19,7 @@ from platforms.sandbox.bluesky_rules import (
 from platforms.sandbox.bluesky_sessions import (
     Call,
     Json,
+    activity,
     create_session,
     describe_server,
     get_session,
@@ -141,7 +142,7 @@ async def get_repo_status(request: Call, sandbox: Given) -> Json:
     account = sandbox.store.account("bluesky", request.query_params.get("did", ""))
     if account is None:
         raise XrpcError("RepoNotFound", "Could not find repo for DID")
-    return {"did": account.id, "active": True}
+    return {"did": account.id, **activity(sandbox, account)}
 
 
 def _view(found: Post) -> Json:
@@ -165,6 +166,8 @@ async def _writer(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
 
 async def _repo(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
     account, _ = viewer(request, sandbox)
+    if not activity(sandbox, account)["active"]:
+        raise XrpcError("AccountDeactivated", "Account is deactivated", 401)
     sent = await read_json(request)
     if sent.get("repo") not in {account.id, account.handle}:
         raise XrpcError("AccountNotFound", "Account not found", 403)

@@ -7,6 +7,7 @@ from litestar.exceptions import SerializationException
 
 from platforms.sandbox.bluesky_rules import XrpcError, did
 from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
+from platforms.sandbox.quirks import Quirk
 from platforms.sandbox.values import Account
 
 ACCESS_LASTS = 2 * 3600.0
@@ -45,13 +46,14 @@ async def create_session(request: Call, sandbox: Given) -> Json:
 
 @post("/com.atproto.server.refreshSession", status_code=200)
 async def refresh_session(request: Call, sandbox: Given) -> Json:
-    """Rotate. The used token stays good for the grace time and then yields the same successor again."""
+    """Rotate. The used token stays good for the grace time, if there is one, and then yields the same successor again."""
     account, bearer = viewer(request, sandbox, "refresh")
     used = sandbox.store.token("bluesky", "refresh", bearer)
     successor = used and used.facts.get("successor")
     if used and not successor:
         successor = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
-        expires_at = min(used.expires_at, sandbox.store.clock() + GRACE)
+        grace = 0.0 if sandbox.quirks.has("bluesky", Quirk.ONCE_ONLY, account.id) else GRACE
+        expires_at = min(used.expires_at, sandbox.store.clock() + grace)
         sandbox.store.amend_token(bearer, expires_at=expires_at, successor=successor)
     return _session(request, sandbox, account, str(successor))
 
@@ -75,6 +77,12 @@ async def resolve_handle(request: Call, sandbox: Given) -> Json:
 def create_account(sandbox: Sandbox, handle: str, password: str) -> Account:
     """A new user of the emulated Bluesky, or the one with that handle."""
     return sandbox.store.add_account("bluesky", did(handle), handle, password)
+
+
+def activity(sandbox: Sandbox, account: Account) -> Json:
+    """Whether the account is awake. One that its person has put to sleep can sign in, and not write."""
+    asleep = sandbox.quirks.has("bluesky", Quirk.DEACTIVATED, account.id)
+    return {"active": False, "status": "deactivated"} if asleep else {"active": True}
 
 
 def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Account, str]:
@@ -104,7 +112,7 @@ def _identity(request: Call, sandbox: Sandbox, account: Account) -> Json:
         "alsoKnownAs": [f"at://{account.handle}"],
         "service": [{"id": "#atproto_pds", **endpoint}],
     }
-    return {"did": account.id, "handle": account.handle, "didDoc": document, "active": True}
+    return {"did": account.id, "handle": account.handle, "didDoc": document, **activity(sandbox, account)}
 
 
 def _web(request: Call, sandbox: Sandbox) -> str:

@@ -8,12 +8,18 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from platforms.sandbox.faults import Faults
+from platforms.sandbox.quirks import Quirks
 from platforms.sandbox.store import Store
 from platforms.sandbox.values import Account, Post
 
 PASSWORD = "sandbox"  # noqa: S105 -- printed on the overview page; nothing real is behind it
 DOMAIN = ".sandbox.test"
 """Handles on the emulated Bluesky end in this; the name before it is the handle on the emulated Mastodon."""
+
+BLUESKY, MASTODON = "bluesky", "mastodon"
+KEYLESS = "keyless"
+"""A second server that speaks Mastodon's API and is none: it takes no notice of idempotency keys, and says what it is."""
+SERVERS = (BLUESKY, MASTODON, KEYLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Sandbox:
 
     store: Store
     faults: Faults
+    quirks: Quirks
     base_path: str
     max_characters: int
 
@@ -32,15 +39,20 @@ class Sandbox:
 
     def location(self, post: Post) -> str:
         """The path of the post's public page, to be put behind :meth:`origin` or ``base_path``."""
-        if post.platform == "bluesky":
+        if post.platform == BLUESKY:
             return f"/bluesky/profile/{post.account}/post/{post.key}"
-        return f"/mastodon/@{self.author(post).handle}/{post.id}"
+        return f"/{post.platform}/@{self.author(post).handle}/{post.id}"
 
     def author(self, post: Post) -> Account:
         """The account that posted it."""
         account = self.store.account(post.platform, post.account)
         assert account  # noqa: S101 -- accounts are never deleted
         return account
+
+
+def server(request: Request[Any, Any, Any]) -> str:
+    """Which of the servers that speak Mastodon's API was asked: they share their handlers and nothing else."""
+    return str(request.scope["state"].get("server", MASTODON))
 
 
 Given = NamedDependency[Sandbox]

@@ -1,4 +1,4 @@
-"""In front of both networks: counts every request and plays the faults.
+"""In front of the networks: counts every request, plays the faults, and tells the time of day.
 
 Faults act on whole HTTP requests here, so that the emulations behind stay plain. To *accept* without answering, the request
 runs to its end against a ``send`` that throws the answer away.
@@ -9,6 +9,7 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,8 +17,9 @@ from litestar.enums import ScopeType
 from litestar.status_codes import HTTP_429_TOO_MANY_REQUESTS
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from platforms.sandbox.faults import Fault, Faults, Kind
-from platforms.sandbox.store import Store
+from platforms.sandbox.context import BLUESKY, MASTODON, Sandbox
+from platforms.sandbox.faults import Fault, Kind
+from platforms.sandbox.quirks import Quirk
 
 PURPOSES = {
     ("POST", "/bluesky/xrpc/com.atproto.repo.createRecord"): "publish",
@@ -32,27 +34,31 @@ _PREFIXES = {"/bluesky/xrpc/": "bluesky", "/mastodon/api/": "mastodon", "/mastod
 class Gate:
     """ASGI around ``app``: what is no network's API passes untouched."""
 
-    def __init__(self, app: ASGIApp, store: Store, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, sandbox: Sandbox, *, dates: bool) -> None:
         self._app = app
-        self._store = store
-        self._faults = faults
+        self._sandbox = sandbox
+        self._store = sandbox.store
+        self._dates = dates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         platform = next((name for prefix, name in _PREFIXES.items() if scope["path"].startswith(prefix)), None)
         if scope["type"] != ScopeType.HTTP or platform is None:
             await self._app(scope, receive, send)
             return
+        platform = scope["state"].get("server", platform)
+        account = self._account(platform, scope)
         body = await _body(receive)
         if body is not None:
-            await self._play(platform, _Call(self._app, scope, body, receive, send))
+            date = self._date(platform, account) if self._dates else None
+            await self._play(platform, account, _Call(self._app, scope, body, receive, send, date))
 
-    async def _play(self, platform: str, call: "_Call") -> None:
+    async def _play(self, platform: str, account: str | None, call: "_Call") -> None:
         purpose = _purpose(call.scope)
         self._store.count(platform, purpose)
         if purpose == "publish":
             row = self._store.note_publish(platform, text_of(platform, call.body))
             call.on_status = lambda status: self._store.note_status(row, status)
-        fault = self._faults.take(platform, purpose, self._account(platform, call.scope))
+        fault = self._sandbox.faults.take(platform, purpose, account)
         if fault is None:
             await call.run()
         else:
@@ -63,6 +69,14 @@ class Gate:
         signed = dict(scope["headers"]).get(b"authorization", b"").decode(errors="replace")
         found = self._store.token(platform, "access", signed.removeprefix("Bearer "))
         return found.account if found else None
+
+    def _date(self, platform: str, account: str | None) -> str | None:
+        """The time by the server's clock; ``None`` where it does not tell."""
+        quirks = self._sandbox.quirks
+        if quirks.has(platform, Quirk.NO_DATE, account):
+            return None
+        off = sum(quirks.seconds(platform, quirk, account) or 0.0 for quirk in (Quirk.DATE_OFF, Quirk.CLOCK_OFF))
+        return formatdate(self._store.clock() + off, usegmt=True)
 
     async def _strike(self, fault: Fault, call: "_Call") -> None:
         match fault.kind:
@@ -97,6 +111,7 @@ class _Call:
     body: bytes
     receive: Receive
     send: Send
+    date: str | None = None
     on_status: Any = None
 
     async def run(self, *, silently: bool = False, delay: float = 0) -> None:
@@ -121,7 +136,7 @@ class _Call:
     async def refuse(self, fault: Fault, status: int) -> None:
         """Answer with the network's own words for ``status``."""
         headers = [(b"content-type", b"application/json"), *(_waiting(fault) if status == HTTP_429_TOO_MANY_REQUESTS else [])]
-        body = json.dumps(_WORDS[fault.platform, status]).encode()
+        body = json.dumps(_WORDS[_dialect(fault.platform), status]).encode()
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -133,6 +148,8 @@ class _Call:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and self.on_status:
             self.on_status(message["status"])
+        if message["type"] == "http.response.start" and self.date:
+            message["headers"] = [*message["headers"], (b"date", self.date.encode())]
         await self.send(message)
 
 
@@ -144,6 +161,11 @@ _WORDS: dict[tuple[str, int], dict[str, str]] = {
 }
 
 
+def _dialect(platform: str) -> str:
+    """Whose API the server speaks."""
+    return BLUESKY if platform == BLUESKY else MASTODON
+
+
 def _waiting(fault: Fault) -> list[tuple[bytes, bytes]]:
     """Retry-After, and the network's own header: unix seconds on one, ISO 8601 on the other."""
     reset = datetime.now(UTC) + timedelta(seconds=fault.seconds)
@@ -151,7 +173,7 @@ def _waiting(fault: Fault) -> list[tuple[bytes, bytes]]:
         "bluesky": (b"ratelimit-reset", str(int(reset.timestamp())).encode()),
         "mastodon": (b"x-ratelimit-reset", reset.isoformat().replace("+00:00", "Z").encode()),
     }
-    return [(b"retry-after", str(math.ceil(fault.seconds)).encode()), own[fault.platform]]
+    return [(b"retry-after", str(math.ceil(fault.seconds)).encode()), own[_dialect(fault.platform)]]
 
 
 def _purpose(scope: HTTPScope) -> str:

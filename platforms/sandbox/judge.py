@@ -7,11 +7,10 @@ from litestar import Request, Router, delete, get, post
 from litestar.exceptions import ClientException
 
 from platforms.sandbox import bluesky_sessions, mastodon_oauth
-from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
+from platforms.sandbox.context import BLUESKY, DOMAIN, PASSWORD, SERVERS, Given, Sandbox
 from platforms.sandbox.faults import Fault, Kind, On
+from platforms.sandbox.quirks import Ordered, Quirk
 from platforms.sandbox.values import Account, Post
-
-PLATFORMS = ("bluesky", "mastodon")
 
 Json = dict[str, Any]
 Call = Request[Any, Any, Any]
@@ -27,6 +26,7 @@ def _judged(request: Call, sandbox: Sandbox, found: Post) -> Json:
     copied = ("platform", "id", "key", "text", "media", "created_at", "accepted_at", "deleted")
     return {
         **{name: getattr(found, name) for name in copied},
+        "visibility": found.body.get("visibility", "public"),
         "account": sandbox.author(found).handle,
         "url": sandbox.origin(request) + sandbox.location(found),
     }
@@ -38,7 +38,7 @@ async def requests(sandbox: Given) -> Json:
 
     ``status`` is that of the last answer to the first request; ``null`` if it was never answered.
     """
-    counters: dict[str, dict[str, int]] = {name: {} for name in PLATFORMS}
+    counters: dict[str, dict[str, int]] = {name: {} for name in SERVERS}
     for platform, purpose, number in sandbox.store.counters():
         counters[platform][purpose] = number
     names = ("platform", "at", "text", "status", "sent")
@@ -65,6 +65,25 @@ async def clear_faults(sandbox: Given) -> list[Json]:
     return []
 
 
+@get("/quirks")
+async def list_quirks(sandbox: Given) -> list[Json]:
+    """The quirks that are switched on."""
+    return [asdict(ordered) for ordered in sandbox.quirks]
+
+
+@post("/quirks")
+async def add_quirk(request: Call, sandbox: Given) -> Json:
+    """Switch a quirk on: ``platform``, ``quirk``, and perhaps ``seconds`` and ``account``."""
+    return asdict(_quirk(sandbox, await request.json()))
+
+
+@delete("/quirks", status_code=200)
+async def clear_quirks(sandbox: Given) -> list[Json]:
+    """Make every server and account an ordinary one."""
+    sandbox.quirks.clear()
+    return []
+
+
 @post("/accounts")
 async def add_account(request: Call, sandbox: Given) -> Json:
     """Another user on ``platform``; a bare name gets the sandbox's domain where handles have one."""
@@ -75,16 +94,17 @@ async def add_account(request: Call, sandbox: Given) -> Json:
 
 @post("/reset", status_code=200)
 async def reset(sandbox: Given) -> Json:
-    """Forget posts, files, the request log and faults. Accounts stay connected."""
+    """Forget posts, files, the request log, faults and quirks. Accounts stay connected."""
     sandbox.store.clear()
     sandbox.faults.clear()
+    sandbox.quirks.clear()
     return {}
 
 
 def new_account(sandbox: Sandbox, platform: str, handle: str, password: str = PASSWORD) -> Account:
     """The user ``handle`` of ``platform``, made if there is none."""
-    if platform == "mastodon":
-        return mastodon_oauth.create_account(sandbox, handle)
+    if platform != BLUESKY:
+        return mastodon_oauth.create_account(sandbox, platform, handle)
     full = handle if "." in handle else handle + DOMAIN
     return bluesky_sessions.create_account(sandbox, full, password)
 
@@ -103,9 +123,18 @@ def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
     return sandbox.faults.switch_on(platform, kind, on=on, seconds=seconds, times=limit, account=account)
 
 
+def _quirk(sandbox: Sandbox, sent: Json) -> Ordered:
+    try:
+        platform, quirk, seconds = _platform(sent["platform"]), Quirk(sent["quirk"]), _number(sent.get("seconds"))
+        account = _account_id(sandbox, platform, sent["account"]) if sent.get("account") else None
+    except (KeyError, ValueError) as error:
+        raise ClientException(f"This is no quirk: {error}") from error
+    return sandbox.quirks.switch_on(platform, quirk, seconds=seconds or 0.0, account=account)
+
+
 def _platform(name: str) -> str:
-    if name not in PLATFORMS:
-        raise ValueError(f"{name!r} is not one of {', '.join(PLATFORMS)}")
+    if name not in SERVERS:
+        raise ValueError(f"{name!r} is not one of {', '.join(SERVERS)}")
     return name
 
 
@@ -122,5 +151,16 @@ def _number(value: object) -> float | None:
 
 router = Router(
     path="/api",
-    route_handlers=[posts, requests, list_faults, add_fault, clear_faults, add_account, reset],
+    route_handlers=[
+        posts,
+        requests,
+        list_faults,
+        add_fault,
+        clear_faults,
+        list_quirks,
+        add_quirk,
+        clear_quirks,
+        add_account,
+        reset,
+    ],
 )

@@ -12,7 +12,7 @@ from litestar import Request, Response, get, post
 from litestar.exceptions import SerializationException
 from litestar.response import Redirect
 
-from platforms.sandbox.context import PASSWORD, Given, Sandbox
+from platforms.sandbox.context import PASSWORD, Given, Sandbox, server
 from platforms.sandbox.mastodon_rules import ApiError
 from platforms.sandbox.templating import page
 from platforms.sandbox.values import Account, Token
@@ -50,7 +50,7 @@ async def register_app(request: Call, sandbox: Given) -> Json:
 async def consent_page(request: Call, sandbox: Given) -> Response[str]:
     """Ask the person; a request that no registered app could have made is refused here."""
     asked = dict(request.query_params)
-    return page(sandbox, "consent.html", asked=asked, app=_asking_app(sandbox, asked))
+    return page(sandbox, "consent.html", server=server(request), asked=asked, app=_asking_app(sandbox, asked))
 
 
 @post("/oauth/authorize", status_code=302)
@@ -58,10 +58,10 @@ async def allow(request: Call, sandbox: Given) -> Redirect:
     """The person pressed *Allow*: back to the app with a code. A new username comes into being."""
     asked = await read_body(request)
     _asking_app(sandbox, asked)
-    account = create_account(sandbox, str(asked.get("username") or "you"))
+    account = create_account(sandbox, server(request), str(asked.get("username") or "you"))
     kept = ("client_id", "redirect_uri", "scope", "code_challenge")
     facts = {name: asked.get(name) for name in kept}
-    code = sandbox.store.issue("mastodon", "code", account.id, lasts=CODE_LASTS, **facts)
+    code = sandbox.store.issue(server(request), "code", account.id, lasts=CODE_LASTS, **facts)
     query = urlencode({"code": code, "state": asked.get("state", "")})
     return Redirect(f"{asked['redirect_uri']}?{query}", status_code=302)
 
@@ -84,12 +84,12 @@ async def token(request: Call, sandbox: Given) -> Json:
     if sent.get("grant_type") != "authorization_code":
         raise ApiError(400, "unsupported_grant_type", "The authorization grant type is not supported.")
     app = _client(sandbox, sent, ApiError(401, "invalid_client", "Client authentication failed."))
-    code = sandbox.store.token("mastodon", "code", str(sent.get("code")))
+    code = sandbox.store.token(server(request), "code", str(sent.get("code")))
     if code is None or code.expires_at <= sandbox.store.clock() or not _fits(code, sent):
         raise ApiError(400, "invalid_grant", "The provided authorization grant is invalid, expired or revoked.")
     sandbox.store.drop_token(code.token)
     scope = code.facts["scope"] or "read"
-    access = _access_token(sandbox, code.account, sent["client_id"], app["name"], scope)
+    access = _access_token(sandbox, server(request), code.account, sent["client_id"], app["name"], scope)
     return {"access_token": access, "token_type": "Bearer", "scope": scope, "created_at": int(sandbox.store.clock())}
 
 
@@ -101,12 +101,12 @@ def _fits(code: Token, sent: Mapping[str, Any]) -> bool:
     return same and (not challenge or base64.urlsafe_b64encode(digest).decode().rstrip("=") == challenge)
 
 
-def _access_token(sandbox: Sandbox, account: str, client_id: str, app: str, scope: str) -> str:
-    for found in sandbox.store.tokens("mastodon", "access", account):
+def _access_token(sandbox: Sandbox, platform: str, account: str, client_id: str, app: str, scope: str) -> str:
+    for found in sandbox.store.tokens(platform, "access", account):
         if (found.facts["client_id"], found.facts["scope"]) == (client_id, scope):
             return found.token
     facts = {"client_id": client_id, "app": app, "scope": scope}
-    return sandbox.store.issue("mastodon", "access", account, lasts=TOKEN_LASTS, **facts)
+    return sandbox.store.issue(platform, "access", account, lasts=TOKEN_LASTS, **facts)
 
 
 @post("/oauth/revoke", status_code=200)
@@ -125,16 +125,16 @@ def _client(sandbox: Sandbox, sent: Mapping[str, Any], otherwise: ApiError) -> J
     return app
 
 
-def create_account(sandbox: Sandbox, handle: str) -> Account:
-    """A new user of the emulated Mastodon, or the one with that handle."""
-    return sandbox.store.add_account("mastodon", sandbox.store.snowflake(), handle, PASSWORD)
+def create_account(sandbox: Sandbox, platform: str, handle: str) -> Account:
+    """A new user of one of the servers that speak Mastodon's API, or the one with that handle."""
+    return sandbox.store.add_account(platform, sandbox.store.snowflake(), handle, PASSWORD)
 
 
 def viewer(request: Call, sandbox: Sandbox, scope: str) -> tuple[Account, Token]:
     """The account behind the bearer token, which must have ``scope``. Raises ``ApiError``."""
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    found = sandbox.store.token("mastodon", "access", bearer)
-    account = sandbox.store.account("mastodon", found.account) if found else None
+    found = sandbox.store.token(server(request), "access", bearer)
+    account = sandbox.store.account(server(request), found.account) if found else None
     if found is None or account is None:
         raise ApiError(401, "The access token is invalid")
     if found.expires_at <= sandbox.store.clock():

@@ -12,7 +12,9 @@ ALT_LIMIT = 1500
 MAX_FILES = 4
 URL_LENGTH = 23
 MIMES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
-VISIBILITIES = ("public", "unlisted", "private", "direct")
+OPEN = ("public", "unlisted")
+"""Visibilities of statuses that everybody may see."""
+VISIBILITIES = (*OPEN, "private", "direct")
 _URL = re.compile(r"https?://\S+")
 _REMOTE = re.compile(r"(?<![\w/])(@\w[\w.-]*)@[\w.-]+\w")
 

@@ -13,15 +13,15 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from platforms.sandbox.bluesky_rules import images_of
-from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
+from platforms.sandbox.context import BLUESKY, DOMAIN, KEYLESS, MASTODON, PASSWORD, SERVERS, Given, Sandbox, server
 from platforms.sandbox.faults import EXPLAINED, On
-from platforms.sandbox.judge import PLATFORMS, switch_on
+from platforms.sandbox.judge import switch_on
 from platforms.sandbox.richtext import Piece, from_facets, from_plain
 from platforms.sandbox.templating import page, static
 from platforms.sandbox.values import Account, Post
 
 VISIBILITY = {"public": "Public", "unlisted": "Unlisted", "private": "Followers only", "direct": "Direct"}
-LABELS = dict(zip(PLATFORMS, ("Bluesky", "Mastodon"), strict=True))
+LABELS = {BLUESKY: "Bluesky", MASTODON: "Mastodon", KEYLESS: "A Mastodon without keys"}
 
 Call = Request[Any, Any, Any]
 
@@ -86,7 +86,7 @@ def _name(account: Account) -> str:
 
 
 def _profile(sandbox: Sandbox, account: Account) -> str:
-    where = f"profile/{account.handle}" if account.platform == "bluesky" else f"@{account.handle}"
+    where = f"profile/{account.handle}" if account.platform == BLUESKY else f"@{account.handle}"
     return f"{sandbox.base_path}/{account.platform}/{where}"
 
 
@@ -102,7 +102,7 @@ async def overview(request: Call, sandbox: Given) -> Response[str]:
     return page(
         sandbox,
         "overview.html",
-        columns=[(name, LABELS[name], _timeline(sandbox, name)) for name in PLATFORMS],
+        columns=[(name, LABELS[name], cards) for name in SERVERS if (cards := _timeline(sandbox, name)) or name != KEYLESS],
         live="live" in request.query_params,
         origin=sandbox.origin(request),
         handle="you" + DOMAIN,
@@ -144,15 +144,15 @@ async def bluesky_post(sandbox: Given, actor: FromPath[str], rkey: FromPath[str]
 
 
 @get(["/mastodon/{name:str}", "/mastodon"])
-async def mastodon_profile(sandbox: Given, name: FromPath[str] = "@you") -> Response[str]:
+async def mastodon_profile(request: Call, sandbox: Given, name: FromPath[str] = "@you") -> Response[str]:
     """One account's posts on the emulated Mastodon."""
-    return _account_page(sandbox, sandbox.store.account("mastodon", name.removeprefix("@")))
+    return _account_page(sandbox, sandbox.store.account(server(request), name.removeprefix("@")))
 
 
 @get("/mastodon/{name:str}/{status_id:str}")
-async def mastodon_post(sandbox: Given, name: FromPath[str], status_id: FromPath[str]) -> Response[str]:
+async def mastodon_post(request: Call, sandbox: Given, name: FromPath[str], status_id: FromPath[str]) -> Response[str]:
     """One post on the emulated Mastodon."""
-    found = sandbox.store.post("mastodon", status_id)
+    found = sandbox.store.post(server(request), status_id)
     by_name = found if found and f"@{sandbox.author(found).handle}" == name else None
     return _post_page(sandbox, by_name)
 

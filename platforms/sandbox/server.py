@@ -11,9 +11,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from platforms.sandbox import bluesky, judge, mastodon, pages
-from platforms.sandbox.context import Sandbox
+from platforms.sandbox.context import KEYLESS, MASTODON, SERVERS, Sandbox
 from platforms.sandbox.faults import Faults
 from platforms.sandbox.gate import Gate
+from platforms.sandbox.quirks import Quirks
 from platforms.sandbox.store import Store
 
 BODY_LIMIT = 32 * 1024 * 1024
@@ -27,15 +28,17 @@ def create_sandbox(
     store: Path | None = None,
     max_characters: int = 500,
     clock: Callable[[], float] = time.time,
+    dates: bool = False,
 ) -> ASGIApp:
-    """Both emulated networks, their pages and the judge.
+    """The emulated networks, their pages and the judge.
 
     ``base_path`` is the prefix it is reached under (``"/sandbox"``); requests may arrive with or without it. ``store`` is the
-    database file; without one everything is in memory. ``max_characters`` is the emulated Mastodon's text limit.
+    database file; without one everything is in memory. ``max_characters`` is the emulated Mastodon's text limit. ``dates``: the
+    networks' answers get their ``Date`` header here, because the server around does not give them one.
     One process only, and the outer application needs to run no lifespan for it.
     """
-    sandbox = Sandbox(Store(store, clock), Faults(), base_path, max_characters)
-    for platform in judge.PLATFORMS:
+    sandbox = Sandbox(Store(store, clock), Faults(), Quirks(), base_path, max_characters)
+    for platform in SERVERS:
         judge.new_account(sandbox, platform, "you")
     application = Litestar(
         route_handlers=[bluesky.router, mastodon.router, judge.router, *pages.handlers],
@@ -44,11 +47,14 @@ def create_sandbox(
         openapi_config=None,
         logging_config=None,
     )
-    return _Mounted(base_path, Gate(application, sandbox.store, sandbox.faults))
+    return _Mounted(base_path, Gate(application, sandbox, dates=dates))
 
 
 class _Mounted:
-    """Takes the prefix off, and hides from the inner application what an outer one left in the scope."""
+    """Takes the prefix off, and hides from the inner application what an outer one left in the scope.
+
+    The second Mastodon's requests go to the first one's handlers, with its name.
+    """
 
     def __init__(self, base_path: str, inner: ASGIApp) -> None:
         self._base_path = base_path
@@ -60,6 +66,9 @@ class _Mounted:
         path = scope["path"]
         if f"{path}/".startswith(f"{self._base_path}/"):
             path = path.removeprefix(self._base_path) or "/"
+        state = {}
+        if f"{path}/".startswith(f"/{KEYLESS}/"):
+            path, state = f"/{MASTODON}{path.removeprefix(f'/{KEYLESS}')}", {"server": KEYLESS}
         kept = {name: value for name, value in scope.items() if name in _KEPT}
-        fresh: Any = {**kept, "path": path, "raw_path": path.encode(), "root_path": "", "state": {}}
+        fresh: Any = {**kept, "path": path, "raw_path": path.encode(), "root_path": "", "state": state}
         await self._inner(fresh, receive, send)

@@ -8,7 +8,7 @@ import base64
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +183,15 @@ class Store:
         where = "platform = ? AND account = coalesce(?, account) AND NOT deleted ORDER BY seq DESC LIMIT ?"
         return self._posts(where, platform, account, limit)
 
-    def timeline_before(self, platform: str, account: str, numeric_id: int, *, limit: int) -> list[Post]:
-        """The next page of :meth:`timeline` on a network with time-ordered ids."""
-        where = "platform = ? AND account = ? AND CAST(id AS INTEGER) < ? AND NOT deleted ORDER BY seq DESC LIMIT ?"
-        return self._posts(where, platform, account, numeric_id, limit)
+    def timeline_before(
+        self, platform: str, account: str, numeric_id: int, *, limit: int, visibilities: Iterable[str], until: float
+    ) -> list[Post]:
+        """The next page of :meth:`timeline` on a network with time-ordered ids: what was accepted ``until`` then."""
+        where = (
+            "platform = ? AND account = ? AND CAST(id AS INTEGER) < ? AND NOT deleted AND accepted_at <= ?"
+            " AND json_extract(body, '$.visibility') IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"
+        )
+        return self._posts(where, platform, account, numeric_id, until, json.dumps([*visibilities]), limit)
 
     def _posts(self, where: str, *values: object) -> list[Post]:
         rows = self._all(f"SELECT * FROM posts WHERE {where}", *values)  # noqa: S608 -- constant fragments only

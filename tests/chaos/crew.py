@@ -12,13 +12,17 @@ GATHERING = 0.3
 
 
 class Crew:
-    """``start(number)`` starts the worker with that number, without waiting until it works."""
+    """``start(number)`` starts the worker with that number, without waiting until it works.
+
+    ``last_fall``: by the loop's clock, when somebody fell last.
+    """
 
     def __init__(self, start: Callable[[int], Server], size: int) -> None:
         self._start = start
         self._workers = {number: start(number) for number in range(size)}
         self._leaving: list[Server] = []
         self._falling: dict[int, asyncio.Task[bool]] = {}
+        self.last_fall = 0.0
 
     async def fell(self, pid: int, by: signal.Signals) -> bool:
         """End the worker that the process ``pid`` belongs to; whether it was still there."""
@@ -33,6 +37,7 @@ class Crew:
         if number is None:
             return False
         fallen = self._replace(number)
+        self.last_fall = asyncio.get_running_loop().time()
         if by == signal.SIGKILL:
             fallen.kill()
         elif fallen.process is not None:

@@ -1,8 +1,8 @@
-"""Which requests a wire is to be cut at, and whether that happened."""
+"""Which requests a wire is to be cut or held at, and whether that happened."""
 
 from dataclasses import dataclass
 
-from tests.chaos.wire import When
+from tests.chaos.wire import Hold, When
 from tests.chaos.writes import Reader
 
 
@@ -12,7 +12,7 @@ class Cut:
 
     write: str
     about: frozenset[str]
-    when: When
+    when: When | Hold
     made: bool = False
 
 
@@ -23,7 +23,7 @@ class DatabaseCuts:
         self._reader = Reader()
         self._ordered: list[Cut] = []
 
-    def order(self, write: str, when: When, *about: str) -> Cut:
+    def order(self, write: str, when: When | Hold, *about: str) -> Cut:
         """Cut at the next ``write`` of the post or the account ``about``."""
         cut = Cut(write, frozenset(about), when)
         self._ordered.append(cut)
@@ -33,7 +33,7 @@ class DatabaseCuts:
         """Take all orders back."""
         self._ordered.clear()
 
-    def look(self, message: bytes) -> When | None:
+    def look(self, message: bytes) -> When | Hold | None:
         write = self._reader.understand(message)
         if write is None:
             return None
@@ -46,7 +46,7 @@ class NetworkCuts:
     def __init__(self) -> None:
         self._ordered: list[Cut] = []
 
-    def order(self, when: When, *words: str) -> Cut:
+    def order(self, when: When | Hold, *words: str) -> Cut:
         """Cut at the next request that carries all these ``words``."""
         cut = Cut("request", frozenset(words), when)
         self._ordered.append(cut)
@@ -56,11 +56,11 @@ class NetworkCuts:
         """Take all orders back."""
         self._ordered.clear()
 
-    def look(self, data: bytes) -> When | None:
+    def look(self, data: bytes) -> When | Hold | None:
         return _make(self._ordered, [cut for cut in self._ordered if all(word.encode() in data for word in cut.about)])
 
 
-def _make(ordered: list[Cut], found: list[Cut]) -> When | None:
+def _make(ordered: list[Cut], found: list[Cut]) -> When | Hold | None:
     if not found:
         return None
     found[0].made = True

@@ -8,10 +8,12 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from tests.chaos.installation import Installation, platform_of
+from tests.chaos.installation import Installation
 from tests.chaos.judge import at_rest
+from tests.chaos.networks import server_of
 from tests.chaos.person import Person, Profile, new_id
 from tests.chaos.plan import Run
+from tests.chaos.points import PAUSE
 
 Document = dict[str, Any]
 
@@ -74,7 +76,11 @@ class Stroke:
 
 @dataclass
 class Flight:
-    """``struck`` says whether the fault was really met."""
+    """``struck`` says whether the fault was really met.
+
+    ``settled``: it is known that there will be no delivery. ``refused``: why a form was not taken. ``told`` and ``words``: what
+    people were answered, and what they wrote where it is not :attr:`text`.
+    """
 
     house: Installation
     person: Person
@@ -86,6 +92,10 @@ class Flight:
     struck: bool = False
     begun: float = 0.0
     ended: float = 0.0
+    settled: bool = False
+    refused: str = ""
+    told: dict[str, int] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -97,16 +107,26 @@ class Flight:
         """The last known state."""
         return self.watch.delivery(self.post_id)
 
-    async def post(self, *, delayed: bool = False) -> None:
-        """The person publishes; ``delayed``: schedules it a little later."""
-        due = self.house.clock.now() + DELAY
-        when = {"date": f"{due:%Y-%m-%d}", "time": f"{due:%H:%M:%S}"} if delayed else None
-        await self.person.publish(self.post_id, self.text, self.profile, picture=self.run.picture, due=when)
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that may come out of it."""
+        return self.text, *self.words.values()
 
-    async def post_and_hold(self, step: str) -> int:
+    def typed(self, *, delayed: bool = False) -> dict[str, str]:
+        """The composer's fields and its button: *Publish now*, or *Schedule* for a little later."""
+        due = self.house.clock.now() + DELAY
+        when = {"date": f"{due:%Y-%m-%d}", "time": f"{due:%H:%M:%S}", "action": "schedule"}
+        return {"text": self.text, "account": self.profile.id, "zone": "UTC"} | (when if delayed else {"action": "now"})
+
+    async def post(self, *, delayed: bool = False, **options: str) -> None:
+        """The person publishes; ``options``: the network's own, like ``visibility``."""
+        chosen = {f"option-{self.profile.id}-{name}": value for name, value in options.items()}
+        await self.person.publish(self.post_id, self.typed(delayed=delayed) | chosen, picture=self.run.picture)
+
+    async def post_and_hold(self, step: str, **options: str) -> int:
         """Publish; the process that is held at ``step`` with it."""
         self.house.points.arm(step, self.profile.id)
-        await self.post()
+        await self.post(**options)
         return await self.house.points.held(step, self.profile.id)
 
     def let_go(self) -> None:
@@ -121,14 +141,26 @@ class Flight:
 
     async def until_at_rest(self) -> None:
         """Wait until Carillon has done with it."""
-        await self.until(at_rest)
+        while not self.settled and not at_rest(self.delivery):
+            await asyncio.sleep(self.watch.PAUSE)
 
-    async def switch_on(self, kind: str, *, on: str = "publish") -> int:
+    async def switch_on(self, kind: str, *, on: str = "publish", seconds: float = 5) -> int:
         """Order a fault of the network for the next fitting request of this account; its id."""
-        fault = {"platform": platform_of(self.profile.network), "kind": kind, "on": on, "times": 1}
-        answer = await self.house.judge.post("/faults", json={**fault, "account": self.profile.remote_id, "seconds": 5})
+        fault = {"platform": server_of(self.profile.network), "kind": kind, "on": on, "times": 1}
+        answer = await self.house.judge.post("/faults", json={**fault, "account": self.profile.remote_id, "seconds": seconds})
         answer.raise_for_status()
         return int(answer.json()["id"])
+
+    async def quirk(self, quirk: str, seconds: float = 0) -> None:
+        """Let the network have this quirk with this account until the wave is over."""
+        ordered = {"platform": server_of(self.profile.network), "quirk": quirk, "seconds": seconds}
+        answer = await self.house.judge.post("/quirks", json={**ordered, "account": self.profile.remote_id})
+        answer.raise_for_status()
+
+    async def until_hit(self, fault: int) -> None:
+        """Wait until the network has played the fault."""
+        while not await self.hit(fault):
+            await asyncio.sleep(PAUSE)
 
     async def hit(self, fault: int) -> bool:
         """Whether the network has played the fault."""

@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from pymongo import AsyncMongoClient
 
-from tests.chaos import clock
+from tests.chaos import clock, engine
 from tests.chaos.clock import Clock
 from tests.chaos.crew import Crew
 from tests.chaos.cuts import DatabaseCuts, NetworkCuts
-from tests.chaos.plan import BLUESKY, KEYLESS, MASTODON
+from tests.chaos.engine import Engine
+from tests.chaos.networks import NETWORKS, server_of
 from tests.chaos.points import Points
-from tests.chaos.wire import Wire, chunks, mongo_messages
-from tests.servers import embedded, mongodb, rabbitmq
+from tests.chaos.wire import Wire, chunks
+from tests.servers import rabbitmq
 from tests.servers.process import Server, accepts, free_port
 
 RATE = 20.0
 """Carillon's clock runs this much faster than ours: its minute is three of our seconds."""
 
 TOKEN = "a token of the chaos tests"
-DATABASE = "carillon"
-
 _TIMES = {
     "CARILLON_HTTP_TIMEOUT": "2",  # real seconds
     "CARILLON_STEP_LIMIT": "3",  # real seconds
@@ -40,7 +38,7 @@ _TIMES = {
 
 def missing() -> str | None:
     """Why the chaos cannot be played on this machine."""
-    return rabbitmq.missing() or clock.missing()
+    return rabbitmq.missing() or clock.missing() or engine.missing()
 
 
 class Installation:
@@ -67,7 +65,8 @@ class Installation:
     async def _start(self) -> None:
         self._start_clocks()
         self.broker = self._kept(rabbitmq.start(_made(self.folder / "rabbitmq")))
-        self.engine = self._kept((embedded if mongodb.missing() else mongodb).start(_made(self.folder / "engine")))
+        self.engine = Engine(_made(self.folder / "engine"))
+        self._closing.push_async_callback(self.engine.close)
         self.sandbox = self._kept(self._python("sandbox", self._network_clock, "-m", "platforms.sandbox", "--store", self._store))
         await self._lay_wires()
         self.database = self._open_database()
@@ -91,35 +90,27 @@ class Installation:
         self.odd_clock.set(offset)
 
     async def _lay_wires(self) -> None:
-        engine_port, sandbox_port = _port(self.engine.url), _port(self.sandbox.url)
-        self._engine_wire = await self._laid(Wire(engine_port, mongo_messages, self.database_cuts.look))
-        network = await self._laid(Wire(sandbox_port, chunks, self.network_cuts.look))
-        keyless = await self._laid(Wire(sandbox_port, chunks, self.network_cuts.look, rewrite=_without_keys))
-        ports = {BLUESKY: network.port, MASTODON: network.port, KEYLESS: keyless.port}
-        self.addresses = {name: f"http://127.0.0.1:{port}/{platform_of(name)}" for name, port in ports.items()}
-
-    async def _laid(self, wire: Wire) -> Wire:
-        self._closing.push_async_callback(wire.stop)
-        return await wire.start()
+        self._closing.push_async_callback((await self.engine.lay_wire(self.database_cuts.look)).stop)
+        network = await Wire(_port(self.sandbox.url), chunks, self.network_cuts.look).start()
+        self._closing.push_async_callback(network.stop)
+        self.addresses = {name: f"http://127.0.0.1:{network.port}/{server_of(name)}" for name in NETWORKS}
 
     def _open_database(self) -> Any:
         """The harness's own way to the documents, past the wire that is cut."""
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.engine.url, serverSelectionTimeoutMS=1000)
+        client = self.engine.open()
         self._closing.push_async_callback(client.close)
-        return client[DATABASE]
+        return client[self.engine.database]
 
     @property
     def _store(self) -> str:
         return str(self.folder / "sandbox.db")
 
     def _environment(self, host: Clock) -> dict[str, str]:
-        address, _, options = self.engine.url.partition("?")
-        wired = address.replace(str(_port(self.engine.url)), str(self._engine_wire.port))
         return {
             **_TIMES,
             **host.environment,
             "CARILLON_SECRET_KEY": "a secret of the chaos tests, long enough",
-            "CARILLON_MONGODB_URL": f"{wired}{DATABASE}" + (f"?{options}" if options else ""),
+            engine.GIVEN: self.engine.carillons_url,
             "CARILLON_AMQP_URL": self.broker.url,
             "CARILLON_ALLOW_PRIVATE_HOSTS": "true",
             "CARILLON_DATA_DIR": str(self.folder / "data"),
@@ -159,22 +150,8 @@ class Installation:
         return server
 
 
-def platform_of(network: str) -> str:
-    """The adapter that speaks to ``network``."""
-    return MASTODON if network == KEYLESS else network
-
-
-_KEY = b"Idempotency-Key"
-_FORGOTTEN = b"X-Forgotten-Key"
-
-
-def _without_keys(data: bytes) -> bytes:
-    """The header by another name of the same length, which no server knows."""
-    return data.replace(_KEY, _FORGOTTEN).replace(_KEY.lower(), _FORGOTTEN.lower())
-
-
 def _port(url: str) -> int:
-    return httpx.URL(url.replace("mongodb://", "http://")).port or 0
+    return httpx.URL(url).port or 0
 
 
 def _made(folder: Path) -> Path:

@@ -1,24 +1,37 @@
 """The verdict on one delivery: what Carillon says of it, against what the network accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
+
+from tests.chaos.networks import KEYLESS
+from tests.chaos.scenes import BLIND, HOPELESS, LEFT, PEOPLE, Scenario
 
 Document = Mapping[str, Any]
 
 
 class Verdict(StrEnum):
-    """``LOST``: no post, or none that Carillon names, and Carillon does nothing more about it. ``STUCK``: no end in time."""
+    """``LOST``: no post, or none that Carillon names, and Carillon does nothing more about it. ``STUCK``: no end in time.
+
+    ``KEPT``: nothing was sent, and Carillon says so. ``UNWANTED``: it was published though a person had withdrawn it in time.
+    ``MISLED``: a person was told that it is done as they said, and it is not.
+    """
 
     ONCE = "published_once"
+    KEPT = "kept_back"
+    UNDECIDED = "undecided"
     DUPLICATE = "duplicates"
     LOST = "lost"
-    UNDECIDED = "undecided"
     STUCK = "stuck"
+    UNWANTED = "unwanted"
+    MISLED = "misled"
 
 
 WAITING = frozenset({"scheduled", "queued", "publishing", "processing", "unconfirmed"})
 """States in which Carillon itself will do something."""
+
+IN_TIME = ("queued", "claimed", "uploaded")
+"""Steps before the fence: what a person takes back there is not sent."""
 
 
 def at_rest(delivery: Document | None) -> bool:
@@ -36,3 +49,57 @@ def judge(delivery: Document | None, posts: Sequence[Document]) -> Verdict:
         return Verdict.UNDECIDED
     named = [part["receipt"]["remote_id"] for part in delivery["parts"] if part["receipt"]]
     return Verdict.ONCE if delivery["state"] == "published" and named == [post["id"] for post in posts] else Verdict.LOST
+
+
+def judge_left(delivery: Document | None, posts: Sequence[Document], *, step: str) -> Verdict:
+    """The account was disconnected at ``step``."""
+    if step in IN_TIME and len(posts) == 1:
+        return Verdict.UNWANTED
+    return _kept(delivery, posts) or judge(delivery, posts)
+
+
+def _kept(delivery: Document | None, posts: Sequence[Document]) -> Verdict | None:
+    ended = delivery is not None and delivery["state"] not in WAITING and delivery["state"] != "published"
+    return Verdict.KEPT if ended and not posts else None
+
+
+def judge_people(
+    delivery: Document | None, posts: Sequence[Document], *, page: str, told: Mapping[str, int], words: Mapping[str, str]
+) -> Verdict:
+    """``page``: what the post's page says in the end; ``told``: each person's answer; ``words``: the text of each who edits."""
+    if page in ("draft", "canceled") and len(posts) <= 1:
+        fair = page == "canceled" or told.get("draft") in DONE
+        return Verdict.LOST if posts else Verdict.KEPT if fair else Verdict.MISLED
+    verdict = judge(delivery, posts)
+    if verdict is not Verdict.ONCE:
+        return verdict
+    winners = {name for name, text in words.items() if text == posts[0]["text"]} or {"publish"}
+    losers = words.keys() - winners
+    fair = all(told[name] in DONE for name in winners & told.keys()) and all(told[name] not in DONE for name in losers)
+    return Verdict.ONCE if fair and page == "published" else Verdict.MISLED
+
+
+DONE = (200, 303)
+"""Answers that tell a person: as you say."""
+
+
+def allowed(scenario: Scenario, posts: int) -> Collection[Verdict]:
+    """What may come out of a row when the network has so many posts; everything else is a failure.
+
+    ``UNDECIDED`` only where nobody can know: there is no key, and the post is not there or cannot be found there; or the account
+    is disconnected, and cannot be asked.
+    """
+    may = {Verdict.ONCE}
+    if scenario.network == KEYLESS and (not posts or (scenario.scene == BLIND and scenario.fault.endswith(HOPELESS))):
+        may.add(Verdict.UNDECIDED)
+    if scenario.scene == PEOPLE:
+        may.add(Verdict.KEPT)
+    if scenario.scene == LEFT:
+        may |= _allowed_left(scenario.step)
+    return may
+
+
+def _allowed_left(step: str) -> set[Verdict]:
+    if step in IN_TIME:
+        return {Verdict.KEPT}
+    return {Verdict.KEPT, Verdict.UNDECIDED} if step == "sent" else set()

@@ -12,9 +12,10 @@ from PIL import Image
 
 from app.ids import Id
 from platforms.sandbox.context import DOMAIN, PASSWORD
-from tests.chaos.installation import TOKEN, Installation, platform_of
-from tests.chaos.plan import BLUESKY
+from tests.chaos.installation import TOKEN, Installation
+from tests.chaos.networks import BLUESKY, platform_of, server_of
 
+_STATUSES = ("draft", "needs you", "publishing", "scheduled", "partly published", "published", "canceled", "failed")
 _LOST = (httpx.TransportError, httpx.HTTPStatusError)
 
 
@@ -26,6 +27,14 @@ class Profile:
     remote_id: str
     network: str
     handle: str
+
+
+class Refused(Exception):
+    """A page came back instead of a redirect; it holds the reason."""
+
+    def __init__(self, path: str, answer: httpx.Response) -> None:
+        super().__init__(f"{path}: {answer.status_code}: {_words(answer.text)}")
+        self.status = answer.status_code
 
 
 class Person:
@@ -52,7 +61,7 @@ class Person:
     async def connect(self, network: str, handle: str) -> Profile:
         """Connect the sandbox account ``handle``; it comes into being with that."""
         platform = platform_of(network)
-        remote = await self._installation.judge.post("/accounts", json={"platform": platform, "handle": handle})
+        remote = await self._installation.judge.post("/accounts", json={"platform": server_of(network), "handle": handle})
         await self.sign_in(network, handle)
         query = {"platform": platform, "remote_id": remote.json()["id"], "server": self._installation.addresses[network]}
         found = await self._installation.database.accounts.find_one(query)
@@ -69,25 +78,52 @@ class Person:
             callback = httpx.URL(allowed.headers["location"])
             await self._http.get(callback.raw_path.decode())
 
-    async def publish(
-        self, post_id: str, text: str, profile: Profile, *, picture: bool, due: dict[str, str] | None = None
-    ) -> None:
+    async def disconnect(self, profile: Profile) -> None:
+        """Press *Disconnect* on the accounts' page."""
+        await self._insist(f"/accounts/{profile.id}/disconnect", {})
+
+    async def publish(self, post_id: str, fields: dict[str, str], *, picture: bool) -> None:
         """Send the composer's form; after an error again, as the same post."""
-        fields = {"nonce": post_id, "text": text, "account": profile.id, "zone": "UTC", **(due or {})}
-        fields["action"] = "schedule" if due else "now"
+        fields = {"nonce": post_id, **fields}
         files = {"images": ("bell.png", _picture(), "image/png")} if picture else None
         await self._insist("/compose", fields, files)
+
+    async def form(self, path: str) -> dict[str, str]:
+        """What a browser would send back of the page at ``path`` without anybody having typed: its hidden fields."""
+        page = await self._http.get(path)
+        page.raise_for_status()
+        found = [dict(re.findall(r'([\w-]+)="([^"]*)"', tag)) for tag in re.findall(r'<input type="hidden"[^>]*>', page.text)]
+        return {tag["name"]: tag["value"] for tag in found if tag.get("name") not in (None, "media", "_csrf_token")}
+
+    async def press(self, path: str, fields: dict[str, str]) -> int:
+        """Send a form once, whatever comes of it; the status of the answer."""
+        answer = await self._http.post(path, data={"_csrf_token": self._token, **fields})
+        return answer.status_code
+
+    async def reads(self, post_id: str) -> str:
+        """The status in words on the post's page."""
+        page = await self._http.get(f"/posts/{post_id}")
+        shown = _words(page.text.partition('id="status"')[2].partition(">")[2]).lower()
+        found = [(shown.index(word), word) for word in _STATUSES if word in shown]
+        return min(found)[1] if found else shown[:40]
 
     async def send_again(self, post_id: str, delivery_id: str) -> None:
         """Press *Send again*."""
         await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {})
 
     async def _insist(self, path: str, fields: dict[str, str], files: Any = None) -> None:
+        """Press again while no answer comes. That the form was taken before is one as well: the page shows what is saved."""
+        lost = False
         while True:
             try:
                 await self._send(path, fields, files)
             except _LOST:
+                lost = True
                 await asyncio.sleep(0.5)
+            except Refused as refused:
+                if not lost or refused.status != httpx.codes.CONFLICT:
+                    raise
+                return
             else:
                 return
 
@@ -95,7 +131,7 @@ class Person:
         """Only a redirect is a success: a page that comes back holds the reason why it was refused."""
         answer = await self._http.post(path, data={"_csrf_token": self._token, **fields}, files=files)
         if answer.is_client_error:
-            raise AssertionError(f"{path}: {answer.status_code}: {_words(answer.text)}")
+            raise Refused(path, answer)
         if not answer.is_redirect:
             answer.raise_for_status()
         return answer

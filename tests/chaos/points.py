@@ -26,7 +26,7 @@ class Points:
                 return int(found[0].suffix[1:])
             await asyncio.sleep(PAUSE)
 
-    def let_go(self, account_id: str) -> None:
-        """Hold nobody for this account any more."""
-        for file in self.folder.glob(f"*.{account_id}*"):
+    def let_go(self, account_id: str, step: str = "*") -> None:
+        """Hold nobody for this account any more, at that ``step`` or at all."""
+        for file in self.folder.glob(f"{step}.{account_id}*"):
             file.unlink(missing_ok=True)

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.judge import Verdict
-from tests.chaos.plan import Run, Scenario
+from tests.chaos.judge import Verdict, allowed
+from tests.chaos.plan import Run
+from tests.chaos.scenes import Scenario
 
 LATE = "posts in the end"
 """Under this name evidence holds a second post that came after its run was judged."""
+
+
+NEVER = "NEVER STRUCK"
+"""Stands behind a row whose fault was not met once: it proves nothing."""
 
 
 @dataclass(frozen=True)
@@ -18,21 +23,42 @@ class Result:
     """``struck``: the fault was really met. ``evidence``: what is needed to understand a run that went wrong."""
 
     run: Run
-    text: str
+    post_id: str
+    texts: tuple[str, ...]
     verdict: Verdict
+    posts: int
     struck: bool
     seconds: float
     evidence: dict[str, Any]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is anything but what may come out of its row."""
+        return self.verdict not in allowed(self.run.scenario, self.posts)
 
 
 def summary(results: Iterable[Result], *, seed: int) -> dict[str, int]:
     """The line of JSON."""
     results = list(results)
     counts = {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict}
-    return {"runs": len(results), **counts, "seed": seed}
+    failed = sum(result.failed for result in results)
+    return {"runs": len(results), **counts, "failed": failed, "never_struck": len(never_struck(results)), "seed": seed}
 
 
-_COLUMNS = ("fault", "step", "network", "runs", "struck", "once", "duplicates", "lost", "undecided", "stuck", "slowest s")
+def never_struck(results: Iterable[Result]) -> list[Scenario]:
+    """The rows whose fault was met in none of their runs."""
+    return sorted(scenario for scenario, some in _by_scenario(results).items() if not any(result.struck for result in some))
+
+
+def _by_scenario(results: Iterable[Result]) -> dict[Scenario, list[Result]]:
+    found: defaultdict[Scenario, list[Result]] = defaultdict(list)
+    for result in results:
+        found[result.run.scenario].append(result)
+    return dict(sorted(found.items()))
+
+
+_VERDICTS = {verdict: "once" if verdict is Verdict.ONCE else verdict.value.replace("_", " ") for verdict in Verdict}
+_COLUMNS = ("fault", "step", "network", "runs", "struck", *_VERDICTS.values(), "slowest s", "")
 
 
 def table(results: Iterable[Result]) -> str:
@@ -44,18 +70,17 @@ def table(results: Iterable[Result]) -> str:
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
     for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        yield cell.ljust(width) if column < 3 else cell.rjust(width)
+        yield cell.ljust(width) if column < 3 or not _COLUMNS[column] else cell.rjust(width)
 
 
 def _rows(results: Iterable[Result]) -> Iterator[tuple[str, ...]]:
-    found: defaultdict[Scenario, list[Result]] = defaultdict(list)
-    for result in results:
-        found[result.run.scenario].append(result)
-    for scenario, some in sorted(found.items()):
-        numbers = [len(some), sum(result.struck for result in some)]
-        numbers += [sum(result.verdict is verdict for result in some) for verdict in Verdict]
+    for scenario, some in _by_scenario(results).items():
+        struck = sum(result.struck for result in some)
+        numbers = [len(some), struck, *(sum(result.verdict is verdict for result in some) for verdict in _VERDICTS)]
         slowest = max(result.seconds for result in some)
-        yield scenario.fault, scenario.step, scenario.network, *(str(number or ".") for number in numbers), f"{slowest:.1f}"
+        remark = "FAILED" if any(result.failed for result in some) else "" if struck else NEVER
+        told = (str(number or ".") for number in numbers)
+        yield scenario.fault, scenario.step, scenario.network, *told, f"{slowest:.1f}", remark
 
 
 def story(result: Result) -> str:

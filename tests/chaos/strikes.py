@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 
 import dramatiq
@@ -13,16 +12,14 @@ import pika
 from app.courier import PUBLISH, RECONCILE, lane
 from app.engine import faultpoints
 from tests.chaos.flight import Flight
-from tests.chaos.installation import platform_of
-from tests.chaos.plan import BLUESKY, MASTODON, TOLD
+from tests.chaos.networks import BLUESKY, MASTODON, platform_of
 from tests.chaos.points import PAUSE
+from tests.chaos.scenes import TOLD
 from tests.chaos.wire import When
 from tests.chaos.writes import ASKING
 
 NOTICED = 1.0
 """Seconds in which every dispatcher has seen what a new time makes overdue, and has acted on it."""
-
-Strike = Callable[[Flight], Awaitable[None]]
 
 _IN_REQUEST = {
     "uploading": ("claimed", "stall", "upload"),
@@ -44,7 +41,12 @@ async def stopped(flight: Flight) -> None:
 
 async def _felled(flight: Flight, by: signal.Signals) -> None:
     step = flight.run.scenario.step
-    pid = await (_in_request(flight, step) if step in _IN_REQUEST else _held(flight, step))
+    pid = await (in_request(flight, step) if step in _IN_REQUEST else _held(flight, step))
+    await fell(flight, pid, by)
+
+
+async def fell(flight: Flight, pid: int, by: signal.Signals) -> None:
+    """The worker falls where it is held."""
     flight.struck = await flight.house.crew.fell(pid, by)
     flight.let_go()
 
@@ -57,18 +59,17 @@ async def _held(flight: Flight, step: str) -> int:
     return await flight.post_and_hold(step)
 
 
-async def _in_request(flight: Flight, step: str) -> int:
+async def in_request(flight: Flight, step: str, **options: str) -> int:
     """Wait until the network has the request; the process that waits for its answer."""
     before, kind, on = _IN_REQUEST[step]
     fault = await flight.switch_on(kind, on=on)
-    pid = await flight.post_and_hold(before)
+    pid = await flight.post_and_hold(before, **options)
     flight.let_go()
-    while not await flight.hit(fault):
-        await asyncio.sleep(PAUSE)
+    await flight.until_hit(fault)
     return pid
 
 
-_KINDS = {
+KINDS = {
     ("reply lost", "accepted"): ("timeout_after_accept", "publish"),
     ("request lost", "upload"): ("stall", "upload"),
     ("request lost", "sent"): ("timeout_before_accept", "publish"),
@@ -88,7 +89,7 @@ async def network(flight: Flight) -> None:
     if scenario.fault == "connection reset":
         await _reset(flight)
         return
-    kind, on = _KINDS[scenario.fault, scenario.step]
+    kind, on = KINDS[scenario.fault, scenario.step]
     fault = await flight.switch_on(kind, on=on)
     await flight.post()
     if scenario.fault == "token expired" and scenario.network != BLUESKY:
@@ -100,7 +101,8 @@ async def network(flight: Flight) -> None:
 async def _reset(flight: Flight) -> None:
     """The connection breaks in front of the request, or behind it before its answer."""
     step = flight.run.scenario.step
-    words = _upload_words(flight) if step == "upload" else (flight.text,)
+    upload = _UPLOADS[platform_of(flight.profile.network)]
+    words = (upload, signed_by(flight)) if step == "upload" else (flight.text,)
     cut = flight.house.network_cuts.order(When.AFTER if step == "accepted" else When.BEFORE, *words)
     await flight.post()
     await flight.until_at_rest()
@@ -110,11 +112,10 @@ async def _reset(flight: Flight) -> None:
 _UPLOADS = {BLUESKY: "com.atproto.repo.uploadBlob", MASTODON: "/api/v2/media"}
 
 
-def _upload_words(flight: Flight) -> tuple[str, str]:
-    """An upload names nothing but its account: in the claims of the sandbox's token, which are readable."""
+def signed_by(flight: Flight) -> str:
+    """Words in every request of the account, also where it names nothing else: its token's claims, which are readable."""
     claims = json.dumps({"sub": flight.profile.remote_id}).removesuffix("}")
-    readable = base64.urlsafe_b64encode(claims[: len(claims) // 3 * 3].encode()).decode()
-    return _UPLOADS[platform_of(flight.profile.network)], readable
+    return base64.urlsafe_b64encode(claims[: len(claims) // 3 * 3].encode()).decode()
 
 
 async def _reconnect(flight: Flight) -> None:
@@ -195,14 +196,3 @@ async def house(flight: Flight) -> None:
             await asyncio.sleep(NOTICED)
         flight.let_go()
     flight.struck = True
-
-
-STRIKES: dict[str, Strike] = {
-    "killed": killed,
-    "stopped": stopped,
-    "network": network,
-    "database wire": database_wire,
-    "messages": messages,
-    "lease": lease,
-}
-"""By scene; every other scene is the house's."""

@@ -35,10 +35,10 @@ async def _rabbitmq(house: Installation, stroke: Stroke, *, wipe: bool) -> Async
 async def _database(house: Installation, stroke: Stroke) -> AsyncIterator[None]:
     async def strike() -> None:
         await stroke.called()
-        await asyncio.to_thread(house.engine.kill)
+        await house.engine.go()
         stroke.fallen.set()
         await asyncio.sleep(OUTAGE)
-        await asyncio.to_thread(house.engine.start)
+        await house.engine.come_back()
 
     async with _background(strike):
         yield

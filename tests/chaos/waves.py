@@ -7,24 +7,27 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tests.chaos import strokes
+from tests.chaos import plan, strokes
 from tests.chaos.flight import Document, Flight, Stroke, Watch
 from tests.chaos.installation import Installation
-from tests.chaos.judge import Verdict, judge
-from tests.chaos.person import Person, Profile
+from tests.chaos.judge import Verdict, judge, judge_left, judge_people
+from tests.chaos.person import Person, Profile, Refused
 from tests.chaos.plan import Wave
-from tests.chaos.report import LATE, Result
-from tests.chaos.strikes import STRIKES, house
+from tests.chaos.repertoire import strike
+from tests.chaos.report import LATE, Result, never_struck
+from tests.chaos.scenes import LEFT, PEOPLE, ROTATION
 
 PATIENCE = 90
-"""Our seconds until a delivery counts as stuck: half an hour by Carillon's clock."""
+"""Our seconds without a falling worker until a delivery counts as stuck: half an hour by Carillon's clock."""
 AFTER_REST = 8
 """Seconds in which a strike must come to its end once its delivery is at rest; else it missed."""
 
 LAST_WORD = 5
 """Seconds before the last count, longer than a request: a worker of the last wave may have been let go a moment ago."""
 
-Profiles = dict[tuple[str, int], Profile]
+ENCORES = 3
+"""How often a row that was never struck is played again: a worker may have fallen for a neighbour each time before."""
+
 Tell = Callable[[Wave, list[Result]], None]
 
 
@@ -33,37 +36,44 @@ def _silent(wave: Wave, results: list[Result]) -> None:
 
 
 async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, worker_module: str = "actors") -> list[Result]:
-    """Everything from start to end; ``tell`` hears of every wave that is over."""
+    """Everything from start to end; ``tell`` hears of every wave that is over. What was never struck is played again."""
     results: list[Result] = []
     async with Installation(folder, worker_module=worker_module) as installation, Person(installation) as person:
         await person.set_up()
-        profiles = await _connect(person, waves)
-        for wave in waves:
-            results += (found := await _play(wave, _flights(wave, installation, person, profiles)))
-            tell(wave, found)
+        profiles = Profiles(person)
+        for encore in range(ENCORES + 1):
+            for wave in waves:
+                results += (found := await _play(wave, await _flights(wave, installation, person, profiles)))
+                tell(wave, found)
+            missed = never_struck(results)
+            waves = plan.make(encore, len(missed), missed, after=len(results))
         await asyncio.sleep(LAST_WORD)
-        return _recount(results, await _accepted(installation))
+        return await _recount(results, installation)
 
 
-async def _connect(person: Person, waves: Iterable[Wave]) -> Profiles:
-    """As many accounts per network as one wave needs: every delivery of a wave has its own."""
-    needed: Counter[str] = Counter()
-    for wave in waves:
-        needed |= Counter(run.scenario.network for run in wave.runs)
-    return {
-        (network, number): await person.connect(network, f"{network[-4:]}{number}")
-        for network, count in needed.items()
-        for number in range(count)
-    }
+class Profiles:
+    """Every delivery of a wave has an account of its own. The next wave uses it again, unless it may be lost."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._known: dict[str, Profile] = {}
+
+    async def get(self, network: str, name: str) -> Profile:
+        """The account, connected now if it is new."""
+        handle = f"{network[-4:]}{name}"
+        if handle not in self._known:
+            self._known[handle] = await self._person.connect(network, handle)
+        return self._known[handle]
 
 
-def _flights(wave: Wave, installation: Installation, person: Person, profiles: Profiles) -> list[Flight]:
+async def _flights(wave: Wave, installation: Installation, person: Person, profiles: Profiles) -> list[Flight]:
     watch, stroke = Watch(installation.database), Stroke(len(wave.runs))
     used: Counter[str] = Counter()
     flights = []
     for run in wave.runs:
         network = run.scenario.network
-        flights.append(Flight(installation, person, watch, stroke, run, profiles[network, used[network]]))
+        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION) else str(used[network])
+        flights.append(Flight(installation, person, watch, stroke, run, await profiles.get(network, name)))
         used[network] += 1
     return flights
 
@@ -99,20 +109,30 @@ async def _fly(flight: Flight) -> None:
     """Strike, then wait for the end; neither for ever."""
     clock = asyncio.get_running_loop()
     flight.begun = clock.time()
-    strike = asyncio.ensure_future(STRIKES.get(flight.run.scenario.scene, house)(flight))
+    struck = asyncio.ensure_future(strike(flight.run.scenario.scene)(flight))
     rest = asyncio.create_task(flight.until_at_rest())
-    await asyncio.wait({strike, rest}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait({strike}, timeout=AFTER_REST)
+    await asyncio.wait({struck, rest}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({struck}, timeout=AFTER_REST)
     rest.cancel()
-    strike.cancel()
-    [ended] = await asyncio.gather(strike, return_exceptions=True)
-    if isinstance(ended, Exception):
+    struck.cancel()
+    [ended] = await asyncio.gather(struck, return_exceptions=True)
+    if isinstance(ended, Refused):
+        flight.refused, flight.settled = str(ended), True
+    elif isinstance(ended, Exception):
         raise ended
     flight.let_go()
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(flight.begun + PATIENCE):
-            await flight.until_at_rest()
+    await _rest(flight)
     flight.ended = clock.time()
+
+
+async def _rest(flight: Flight) -> None:
+    """Wait for the end, or until there was time enough: workers that fall for a neighbour take others' work with them."""
+    clock = asyncio.get_running_loop()
+    while (begun := max(flight.begun, flight.house.crew.last_fall)) + PATIENCE > clock.time():
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(begun + PATIENCE):
+                await flight.until_at_rest()
+                return
 
 
 # --- the verdicts -----------------------------------------------------------------------------------------------------
@@ -126,36 +146,67 @@ async def _accepted(installation: Installation) -> list[Document]:
 async def _result(flight: Flight, accepted: Iterable[Document]) -> Result:
     """Reads the delivery anew: the watch's last glance may be older than the end."""
     delivery = await flight.house.database.deliveries.find_one({"post_id": flight.post_id})
-    posts = [post for post in accepted if post["text"] == flight.text]
-    verdict = judge(delivery, posts)
-    evidence: Document = {}
-    if verdict is not Verdict.ONCE:
-        attempts = await flight.house.database.attempts.find({"delivery_id": delivery and delivery["_id"]}).to_list()
-        evidence = {"delivery": delivery, "attempts": attempts, "posts": posts}
-    return Result(flight.run, flight.text, verdict, flight.struck, flight.ended - flight.begun, evidence)
+    posts = [post for post in accepted if post["text"] in flight.texts]
+    verdict = await _verdict(flight, delivery, posts)
+    seconds = flight.ended - flight.begun
+    result = Result(flight.run, flight.post_id, flight.texts, verdict, len(posts), flight.struck, seconds, {})
+    return replace(result, evidence=await _evidence(flight, delivery, posts)) if result.failed else result
+
+
+async def _verdict(flight: Flight, delivery: Document | None, posts: Sequence[Document]) -> Verdict:
+    scenario = flight.run.scenario
+    if scenario.scene == LEFT:
+        return judge_left(delivery, posts, step=scenario.step)
+    if scenario.scene == PEOPLE:
+        page = await flight.person.reads(flight.post_id)
+        return judge_people(delivery, posts, page=page, told=flight.told, words=flight.words)
+    return judge(delivery, posts)
+
+
+async def _evidence(flight: Flight, delivery: Document | None, posts: Sequence[Document]) -> Document:
+    """What is needed to understand it; of the account everything but its tokens."""
+    database = flight.house.database
+    attempts = await database.attempts.find({"delivery_id": delivery and delivery["_id"]}).to_list()
+    account = await database.accounts.find_one({"_id": flight.profile.id}) or {}
+    shown = {name: value for name, value in account.items() if name != "sealed"}
+    return {
+        "delivery": delivery,
+        "attempts": attempts,
+        "posts": posts,
+        "account": shown,
+        "told": flight.told,
+        "refused": flight.refused,
+    }
 
 
 async def _clear(installation: Installation, results: Iterable[Result]) -> None:
-    """Forget what is over, so that the last wave is as quick as the first. What went wrong stays to be looked at."""
-    await installation.judge.delete("/faults")
+    """Forget what is over, so that the last wave is as quick as the first. What went otherwise stays to be looked at."""
+    for ordered in ("/faults", "/quirks"):
+        await installation.judge.delete(ordered)
     installation.database_cuts.forget()
     installation.network_cuts.forget()
-    done = [result.text.rpartition(" ")[2] for result in results if result.verdict is Verdict.ONCE]
+    done = [result.post_id for result in results if result.verdict is Verdict.ONCE]
     found = await installation.database.deliveries.find({"post_id": {"$in": done}}).to_list()
     await installation.database.attempts.delete_many({"delivery_id": {"$in": [delivery["_id"] for delivery in found]}})
     await installation.database.deliveries.delete_many({"post_id": {"$in": done}})
     await installation.database.posts.delete_many({"_id": {"$in": done}})
 
 
-def _recount(results: Iterable[Result], accepted: Iterable[Document]) -> list[Result]:
-    """At the very end: a second post may have come after its run was judged."""
+async def _recount(results: Iterable[Result], installation: Installation) -> list[Result]:
+    """At the very end: a post may have come after its run was judged, and so may the receipt of one that was in doubt."""
     posts: defaultdict[str, list[Document]] = defaultdict(list)
-    for post in accepted:
+    for post in await _accepted(installation):
         posts[post["text"]].append(post)
-    return [_late(result, posts[result.text]) for result in results]
+    return [await _late(result, [post for text in result.texts for post in posts[text]], installation) for result in results]
 
 
-def _late(result: Result, posts: Sequence[Document]) -> Result:
-    if len(posts) < 2 or result.verdict is Verdict.DUPLICATE:
-        return result
-    return replace(result, verdict=Verdict.DUPLICATE, evidence={**result.evidence, LATE: posts})
+async def _late(result: Result, posts: Sequence[Document], installation: Installation) -> Result:
+    """Behind a delivery that was at rest comes nothing more, but the answer that a worker kept to itself until now."""
+    verdict = result.verdict
+    if verdict is Verdict.UNDECIDED:
+        verdict = judge(await installation.database.deliveries.find_one({"post_id": result.post_id}), posts)
+    elif len(posts) > result.posts:
+        verdict = Verdict.DUPLICATE if len(posts) > 1 else Verdict.UNWANTED if verdict is Verdict.KEPT else verdict
+    if verdict is result.verdict:
+        return replace(result, posts=len(posts))
+    return replace(result, verdict=verdict, posts=len(posts), evidence={**result.evidence, LATE: posts})

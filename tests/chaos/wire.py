@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 CHUNK = 65536
@@ -21,8 +22,22 @@ class When(StrEnum):
     AFTER = "after"
 
 
-Look = Callable[[bytes], When | None]
-"""Looks at what a client sends; answers whether, and where, to cut."""
+@dataclass(eq=False)
+class Hold:
+    """Stops a connection for a while: the request on its way there (``BEFORE``), or its answer on the way back (``AFTER``)."""
+
+    where: When
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pause(self) -> None:
+        """Stand still until somebody lets go."""
+        self.begun.set()
+        await self.ended.wait()
+
+
+Look = Callable[[bytes], When | Hold | None]
+"""Looks at what a client sends; answers whether, and where, to cut or to hold."""
 
 
 async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -42,11 +57,12 @@ async def mongo_messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 class Wire:
     """Listens on a port of its own and speaks for the server on ``target``."""
 
-    def __init__(self, target: int, frames: Frames, look: Look, *, rewrite: Callable[[bytes], bytes] = bytes) -> None:
-        self._target = target
+    def __init__(self, target: int, frames: Frames, look: Look, *, host: str = "127.0.0.1") -> None:
+        self._target = host, target
         self._frames = frames
         self._look = look
-        self._rewrite = rewrite
+        self._unplugged = False
+        self._links: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def start(self) -> "Wire":
@@ -56,17 +72,34 @@ class Wire:
         return self
 
     async def stop(self) -> None:
-        """Listen no more. Open connections end with their clients."""
+        """Listen no more, and end what is open."""
         self._server.close()
+        self.unplug()
+        await asyncio.gather(*self._links, return_exceptions=True)
+
+    def unplug(self) -> None:
+        """Break every connection, and let nobody through until :meth:`plug_in`."""
+        self._unplugged = True
+        for link in self._links:
+            link.cancel()
+
+    def plug_in(self) -> None:
+        """Carry again."""
+        self._unplugged = False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._unplugged:
+            _reset(writer)
+            return
         try:
-            upstream = await asyncio.open_connection("127.0.0.1", self._target)
+            upstream = await asyncio.open_connection(*self._target)
         except OSError:
             _reset(writer)
             return
-        link = _Link(reader, writer, *upstream)
-        await link.carry(self._frames, self._look, self._rewrite)
+        carrying = asyncio.create_task(_Link(reader, writer, *upstream).carry(self._frames, self._look))
+        self._links.add(carrying)
+        carrying.add_done_callback(self._links.discard)
+        await asyncio.gather(carrying, return_exceptions=True)
 
 
 class _Link:
@@ -81,14 +114,17 @@ class _Link:
     ) -> None:
         self._near = reader, writer
         self._far = far_reader, far_writer
-        self._withheld = False
+        self._withheld: When | Hold | None = None
         self._cut = False
 
-    async def carry(self, frames: Frames, look: Look, rewrite: Callable[[bytes], bytes]) -> None:
-        """Until one side ends, or the wire is cut: then both ends are reset."""
-        directions = [asyncio.create_task(self._ask(frames, look, rewrite)), asyncio.create_task(self._answer())]
+    async def carry(self, frames: Frames, look: Look) -> None:
+        """Until one side ends, or the wire is cut or unplugged: then both ends are reset."""
+        directions = [asyncio.create_task(self._ask(frames, look)), asyncio.create_task(self._answer())]
         try:
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._cut = True
+            raise
         finally:
             for direction in directions:
                 direction.cancel()
@@ -96,22 +132,28 @@ class _Link:
             for writer in (self._near[1], self._far[1]):
                 _reset(writer) if self._cut else writer.close()
 
-    async def _ask(self, frames: Frames, look: Look, rewrite: Callable[[bytes], bytes]) -> None:
+    async def _ask(self, frames: Frames, look: Look) -> None:
         async for frame in frames(self._near[0]):
-            cut = look(frame)
-            if cut is When.BEFORE:
+            found = look(frame)
+            if found is When.BEFORE:
                 self._cut = True
                 return
-            self._withheld = self._withheld or cut is When.AFTER
-            self._far[1].write(rewrite(frame))
+            if isinstance(found, Hold) and found.where is When.BEFORE:
+                await found.pause()
+            elif found is not None:
+                self._withheld = found
+            self._far[1].write(frame)
             await self._far[1].drain()
 
     async def _answer(self) -> None:
         """An answer begins only when its request has had its effect, so its first bytes are enough."""
         async for data in chunks(self._far[0]):
-            if self._withheld:
+            withheld, self._withheld = self._withheld, None
+            if withheld is When.AFTER:
                 self._cut = True
                 return
+            if isinstance(withheld, Hold):
+                await withheld.pause()
             self._near[1].write(data)
             await self._near[1].drain()
 

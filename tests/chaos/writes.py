@@ -7,6 +7,9 @@ from typing import Any
 
 import bson
 
+TOKENS = "tokens saved"
+"""The write of an account's new tokens; a flow that needs none does without it."""
+
 _OP_MSG = 2013
 _HEADER = 16
 _WRITES = (b"insert\x00", b"update\x00", b"findAndModify\x00")
@@ -57,6 +60,11 @@ class Reader:
     def _post_made(self, command: Command) -> Write:
         return Write("post made", frozenset({str(command["documents"][0]["_id"])}))
 
+    def _post_changed(self, command: Command) -> Write | None:
+        change = command["updates"][0]
+        settled = "settling_at" in change["u"].get("$set", {})
+        return Write("post settled", frozenset({str(change["q"].get("_id"))})) if settled else None
+
     def _delivery_made(self, command: Command) -> Write:
         made = command["documents"][0]
         self._posts[str(made["_id"])] = str(made["post_id"])
@@ -71,12 +79,18 @@ class Reader:
     def _attempt_ended(self, command: Command) -> Write:
         return Write("attempt ended", frozenset({self._posts.get(str(command["updates"][0]["q"]["_id"]), "")}))
 
-    def _turn_taken(self, command: Command) -> Write | None:
+    def _account_moved(self, command: Command) -> Write | None:
+        """By ``findAndModify``: a turn, or new tokens."""
+        if "sealed" in command["update"].get("$set", {}):
+            return Write(TOKENS, frozenset({str(command["query"].get("_id"))}))
         taken = "busy_until" in command["update"].get("$set", {})
         return Write("turn taken", frozenset({str(command["query"]["_id"])})) if taken else None
 
-    def _turn_changed(self, command: Command) -> Write | None:
-        [change] = command["updates"]
+    def _account_changed(self, command: Command) -> Write | None:
+        """By ``update``: the same, and the end of a turn. Whether accounts or grants keep the tokens is no matter."""
+        change = command["updates"][0]
+        if "sealed" in change["u"].get("$set", {}):
+            return Write(TOKENS, frozenset({str(change["q"].get("_id"))}))
         if "busy_with" not in change["q"]:
             return None
         ended = change["u"]["$set"]["busy_until"].year == 1970
@@ -109,17 +123,21 @@ _MOVES: dict[tuple[str, str | None], str] = {
 
 _RULES: dict[tuple[str, str], Callable[[Reader, Command], Write | None]] = {
     ("insert", "posts"): Reader._post_made,
+    ("update", "posts"): Reader._post_changed,
     ("insert", "deliveries"): Reader._delivery_made,
     ("insert", "attempts"): Reader._attempt_noted,
     ("update", "attempts"): Reader._attempt_ended,
-    ("findAndModify", "accounts"): Reader._turn_taken,
-    ("update", "accounts"): Reader._turn_changed,
+    ("findAndModify", "accounts"): Reader._account_moved,
+    ("update", "accounts"): Reader._account_changed,
+    ("findAndModify", "grants"): Reader._account_moved,
+    ("update", "grants"): Reader._account_changed,
     ("findAndModify", "deliveries"): Reader._moved,
 }
 
 DIRECT = (
     "post made",
     "delivery made",
+    "post settled",
     "queued",
     "turn taken",
     "claimed",

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,15 +66,16 @@ class Pds:
 
 @dataclass
 class Instance:
-    """A connected client of the emulated Mastodon."""
+    """A connected client of the emulated Mastodon, or of the ``server`` that is only like it."""
 
     http: httpx.AsyncClient
+    server: str = "mastodon"
     app: dict[str, Any] = field(default_factory=dict)
     access: str = ""
 
     async def register(self, **more: Any) -> httpx.Response:
         form = {"client_name": "Carillon", "redirect_uris": REDIRECT, "scopes": "read write", **more}
-        answer = await self.http.post("/mastodon/api/v1/apps", data=form)
+        answer = await self.http.post(f"/{self.server}/api/v1/apps", data=form)
         self.app = answer.json()
         return answer
 
@@ -82,7 +84,7 @@ class Instance:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
         asked = {"client_id": self.app["client_id"], "redirect_uri": REDIRECT, "scope": scope, "state": "s 1"}
         asked |= {"response_type": "code", "code_challenge": challenge, "code_challenge_method": "S256", **more}
-        answer = await self.http.post("/mastodon/oauth/authorize", data={**asked, "username": username})
+        answer = await self.http.post(f"/{self.server}/oauth/authorize", data={**asked, "username": username})
         returned = parse_qs(urlsplit(answer.headers["location"]).query)
         assert returned["state"] == ["s 1"]
         return returned["code"][0]
@@ -90,20 +92,26 @@ class Instance:
     async def exchange(self, code: str, **more: str) -> httpx.Response:
         own = {name: self.app[name] for name in ("client_id", "client_secret")}
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
-        answer = await self.http.post("/mastodon/oauth/token", data={**form, **own, **more})
+        answer = await self.http.post(f"/{self.server}/oauth/token", data={**form, **own, **more})
         self.access = answer.json().get("access_token", self.access)
         return answer
 
     async def get(self, path: str, **params: str) -> httpx.Response:
-        return await self.http.get(f"/mastodon/api/v1/{path}", params=params, headers=_bearer(self.access))
+        return await self.http.get(f"/{self.server}/api/v1/{path}", params=params, headers=_bearer(self.access))
+
+    async def listed(self, path: str = "", **params: str) -> list[str]:
+        """The texts of the account's own statuses, or of those at ``path``."""
+        own = (await self.get("accounts/verify_credentials")).json()["id"]
+        found = (await self.get(path or f"accounts/{own}/statuses", **params)).json()
+        return [re.sub("<.*?>", "", status["content"]) for status in found]
 
     async def publish(self, text: str = "Dong", *, key: str = "", **more: Any) -> httpx.Response:
         headers = _bearer(self.access) | ({"Idempotency-Key": key} if key else {})
-        return await self.http.post("/mastodon/api/v1/statuses", json={"status": text, **more}, headers=headers)
+        return await self.http.post(f"/{self.server}/api/v1/statuses", json={"status": text, **more}, headers=headers)
 
     async def upload(self, data: bytes = PNG, **form: str) -> httpx.Response:
         headers, files = _bearer(self.access), {"file": ("bell.png", data, "image/png")}
-        return await self.http.post("/mastodon/api/v2/media", data=form, files=files, headers=headers)
+        return await self.http.post(f"/{self.server}/api/v2/media", data=form, files=files, headers=headers)
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -118,7 +126,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def http(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an empty sandbox."""
-    transport = httpx.ASGITransport(create_sandbox(clock=clock))
+    transport = httpx.ASGITransport(create_sandbox(clock=clock, dates=True))
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as client:
         yield client
 
@@ -132,7 +140,15 @@ async def pds(http: httpx.AsyncClient) -> Pds:
 
 @pytest.fixture
 async def instance(http: httpx.AsyncClient) -> Instance:
-    instance = Instance(http)
+    return await _connected(Instance(http))
+
+
+@pytest.fixture
+async def keyless(http: httpx.AsyncClient) -> Instance:
+    return await _connected(Instance(http, "keyless"))
+
+
+async def _connected(instance: Instance) -> Instance:
     await instance.register()
     await instance.exchange(await instance.code())
     return instance

@@ -1,0 +1,34 @@
+"""Which strike a scene is played with."""
+
+from collections.abc import Awaitable, Callable
+
+from tests.chaos import strikes
+from tests.chaos.blind import asked_in_vain
+from tests.chaos.flight import Flight
+from tests.chaos.leaving import disconnected
+from tests.chaos.pairs import both
+from tests.chaos.people import together
+from tests.chaos.rotation import renewing
+from tests.chaos.scenes import BLIND, LEFT, PAIRS, PEOPLE, ROTATION
+
+Strike = Callable[[Flight], Awaitable[None]]
+
+STRIKES: dict[str, Strike] = {
+    "killed": strikes.killed,
+    "stopped": strikes.stopped,
+    "network": strikes.network,
+    "database wire": strikes.database_wire,
+    "messages": strikes.messages,
+    "lease": strikes.lease,
+    PEOPLE: together,
+    LEFT: disconnected,
+    BLIND: asked_in_vain,
+    ROTATION: renewing,
+    PAIRS: both,
+}
+"""By scene; every other scene is the house's."""
+
+
+def strike(scene: str) -> Strike:
+    """How ``scene`` is played."""
+    return STRIKES.get(scene, strikes.house)

@@ -1,0 +1,213 @@
+"""The wires between Carillon and the rest: what they cut, hold, and understand."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from pymongo import AsyncMongoClient
+
+from tests.chaos.cuts import DatabaseCuts, NetworkCuts
+from tests.chaos.engine import GIVEN, missing, wired
+from tests.chaos.wire import Hold, When, Wire, chunks, mongo_messages
+from tests.chaos.writes import TOKENS, Reader
+from tests.servers import embedded
+
+# --- the wires --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that answers every line with *done*; its port, and what it has heard."""
+    lines: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionResetError):
+            while line := await reader.readline():
+                lines.append(line)
+                writer.write(b"done\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1], lines
+    server.close()
+
+
+@pytest.mark.parametrize(("when", "arrived"), [(When.BEFORE, []), (When.AFTER, [b"ring\n"])])
+async def test_a_cut_wire_loses_the_request_or_only_its_answer(
+    heard: tuple[int, list[bytes]], when: When, arrived: list[bytes]
+) -> None:
+    port, lines = heard
+    cuts = NetworkCuts()
+    cut = cuts.order(when, "ring")
+    wire = await Wire(port, chunks, cuts.look).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.readline()
+    assert (lines, cut.made) == (arrived, True)
+    await wire.stop()
+
+
+async def test_a_wire_carries_what_is_not_to_be_cut(heard: tuple[int, list[bytes]]) -> None:
+    wire = await Wire(heard[0], chunks, NetworkCuts().look).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    assert await reader.readline() == b"done\n"
+    writer.close()
+    await wire.stop()
+
+
+@pytest.mark.parametrize(("where", "arrived"), [(When.BEFORE, []), (When.AFTER, [b"ring\n"])])
+async def test_a_held_wire_stops_the_request_or_only_its_answer(
+    heard: tuple[int, list[bytes]], where: When, arrived: list[bytes]
+) -> None:
+    cuts, hold = NetworkCuts(), Hold(where)
+    cuts.order(hold, "ring")
+    wire = await Wire(heard[0], chunks, cuts.look).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    await hold.begun.wait()
+    assert heard[1] == arrived
+    hold.ended.set()
+    assert await reader.readline() == b"done\n"
+    await wire.stop()
+
+
+async def test_an_unplugged_wire_breaks_what_is_open_and_lets_nobody_in_until_it_is_plugged_in(
+    heard: tuple[int, list[bytes]],
+) -> None:
+    wire = await Wire(heard[0], chunks, NetworkCuts().look).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    await reader.readline()
+    wire.unplug()
+    late, late_writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    for connection in (reader, late):
+        with pytest.raises(ConnectionResetError):
+            await connection.readline()
+    late_writer.close()
+    wire.plug_in()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    assert await reader.readline() == b"done\n"
+    await wire.stop()
+
+
+# --- the way to the database ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mongodb://127.0.0.1:5001/", "mongodb://127.0.0.1:99/mine?directConnection=true"),
+        (
+            "mongodb://127.0.0.1:5001/?replicaSet=carillon&w=majority&journal=true",
+            "mongodb://127.0.0.1:99/mine?w=majority&journal=true&directConnection=true",
+        ),
+        (
+            "mongodb://al%40ice:se%2Fcret@db1:5001,db2:5002/theirs?compressors=zlib&ReplicaSet=x",
+            "mongodb://al%40ice:se%2Fcret@127.0.0.1:99/mine?authSource=theirs&directConnection=true",
+        ),
+        (
+            "mongodb://alice:secret@db/theirs?authSource=admin",
+            "mongodb://alice:secret@127.0.0.1:99/mine?authSource=admin&directConnection=true",
+        ),
+    ],
+)
+def test_the_way_by_the_wire_names_no_replica_set_and_a_database_of_its_own(url: str, expected: str) -> None:
+    assert wired(url, 99, "mine") == expected
+
+
+def test_a_server_with_one_database_for_all_is_not_played_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = embedded.start(tmp_path)
+    monkeypatch.setenv(GIVEN, server.url)
+    assert "would destroy what is there" in str(missing())
+    server.stop()
+
+
+@pytest.mark.parametrize("url", ["mongodb+srv://db.example.org/", "mongodb://db/?tls=true"])
+def test_a_connection_that_nobody_can_read_is_not_played_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GIVEN, url)
+    assert "without TLS" in str(missing())
+
+
+async def test_a_driver_stays_on_the_wire_although_the_server_names_another_address() -> None:
+    """A server like one of a replica set: it tells every client that its members are somewhere else."""
+    hello = {
+        "ok": 1,
+        "isWritablePrimary": True,
+        "setName": "x",
+        "hosts": ["127.0.0.1:1"],
+        "me": "127.0.0.1:1",
+        "maxWireVersion": 21,
+    }
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for asked in mongo_messages(reader):
+            writer.write(answer(asked, {**hello, "minWireVersion": 0, "secondary": False}))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    wire = await Wire(server.sockets[0].getsockname()[1], mongo_messages, DatabaseCuts().look).start()
+    url = wired("mongodb://127.0.0.1:1/?replicaSet=x", wire.port, "mine")
+    async with AsyncMongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
+        assert (await client.admin.command("ping"))["ok"] == 1
+        assert await client.address == ("127.0.0.1", wire.port)
+    await wire.stop()
+    server.close()
+
+
+# --- reading the database's wire --------------------------------------------------------------------------------------
+
+
+def message(command: dict[str, Any], **sequences: list[dict[str, Any]]) -> bytes:
+    """One OP_MSG as drivers send it (MongoDB wire protocol)."""
+    body = b"\x00" + bson.encode(command)
+    for name, documents in sequences.items():
+        content = name.encode() + b"\x00" + b"".join(map(bson.encode, documents))
+        body += b"\x01" + struct.pack("<i", len(content) + 4) + content
+    return struct.pack("<iiiii", len(body) + 20, 1, 0, 2013, 0) + body
+
+
+def answer(asked: bytes, document: dict[str, Any]) -> bytes:
+    """A server's answer to the message ``asked``, in the form it came in: a connection's first hello is an OP_QUERY."""
+    request, opcode = struct.unpack_from("<i", asked, 4)[0], struct.unpack_from("<i", asked, 12)[0]
+    body = bson.encode(document)
+    if opcode == 2013:
+        return struct.pack("<iiiii", len(body) + 21, 1, request, 2013, 0) + b"\x00" + body
+    return struct.pack("<iiiiiqii", len(body) + 36, 1, request, 1, 8, 0, 0, 1) + body
+
+
+def test_a_claim_is_recognised_as_that_of_a_post_whose_delivery_was_seen() -> None:
+    reader = Reader()
+    made = reader.understand(message({"insert": "deliveries"}, documents=[{"_id": "d", "post_id": "p"}]))
+    query, change = {"_id": "d", "state": "queued"}, {"$set": {"state": "publishing"}, "$inc": {"attempts": 1}}
+    claimed = reader.understand(message({"findAndModify": "deliveries", "query": query, "update": change}))
+    assert made is not None
+    assert claimed is not None
+    assert [(write.name, write.about) for write in (made, claimed)] == [("delivery made", {"p"}), ("claimed", {"p"})]
+
+
+def test_reads_and_other_collections_are_no_writes_of_the_flow() -> None:
+    reader = Reader()
+    assert reader.understand(message({"find": "deliveries"})) is None
+    assert reader.understand(message({"insert": "media"}, documents=[{"_id": "m"}])) is None
+
+
+def test_a_cut_is_made_once_and_at_its_own_post() -> None:
+    cuts = DatabaseCuts()
+    cut = cuts.order("post made", When.AFTER, "p2")
+    looks = [cuts.look(message({"insert": "posts"}, documents=[{"_id": post}])) for post in ("p1", "p2", "p2")]
+    assert (looks, cut.made) == ([None, When.AFTER, None], True)
+
+
+def test_new_tokens_are_recognised_wherever_they_are_kept() -> None:
+    reader = Reader()
+    change = {"q": {"_id": "a", "session_version": 1}, "u": {"$set": {"sealed": "..."}}}
+    query = {"findAndModify": "grants", "query": {"_id": "g"}, "update": {"$set": {"sealed": "..."}}}
+    found = [reader.understand(message({"update": "accounts"}, updates=[change])), reader.understand(message(query))]
+    assert [(write.name, write.about) for write in found if write] == [(TOKENS, {"a"}), (TOKENS, {"g"})]

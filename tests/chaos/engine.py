@@ -11,6 +11,7 @@ from uuid import uuid4
 from pymongo import AsyncMongoClient, MongoClient
 
 from tests.chaos.wire import Wire, mongo_messages
+from tests.given import DATABASES, MONGODB_URL
 from tests.servers import embedded, mongodb
 from tests.servers.process import Server
 
@@ -22,9 +23,14 @@ _HIDES = {"compressors", "zlibcompressionlevel"}
 _ENCRYPTED = {"tls", "ssl"}
 
 
+def _given() -> str | None:
+    """The server we were lent; within a test run it is known from before the environment was cleaned."""
+    return os.environ.get(GIVEN) or MONGODB_URL
+
+
 def missing() -> str | None:
     """Why the named database cannot be used."""
-    given = os.environ.get(GIVEN, "")
+    given = _given() or ""
     options = {name.lower(): value for name, value in parse_qsl(urlsplit(given).query)}
     if given.startswith("mongodb+srv:") or any(options.get(name) == "true" for name in _ENCRYPTED):
         return f"The chaos reads and cuts the connection to the database, so {GIVEN} must name one without TLS and SRV records."
@@ -35,7 +41,7 @@ def missing() -> str | None:
 
 def _keeps_apart(url: str) -> bool:
     """Whether a database does not see another one's documents; the embedded engine has only one."""
-    name = f"carillon_chaos_{uuid4().hex[:12]}"
+    name = f"{DATABASES}_chaos_{uuid4().hex[:12]}"
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=20_000) as client:
         client[name].probe.insert_one({"_id": name})
         try:
@@ -63,10 +69,10 @@ class Engine:
     """``url`` is the way past the wire, for the harness. Being away is being killed, or else an unplugged wire."""
 
     def __init__(self, folder: Path) -> None:
-        given = os.environ.get(GIVEN)
+        given = _given()
         self._server = None if given else _private(folder)
         self.url = given or str(self._server and self._server.url)
-        self.database = f"carillon_chaos_{uuid4().hex[:12]}" if given else "carillon"
+        self.database = f"{DATABASES}_chaos_{uuid4().hex[:12]}" if given else "carillon"
         self._wire: Wire | None = None
 
     async def lay_wire(self, look: Callable[[bytes], Any]) -> Wire:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from app.engine import access, deliveries, lateness
+from app.engine import access, deliveries, lateness, outbox
 from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import EDITABLE, EPOCH, Account, Delivery, Post, Receipt, State, Workspace, now, reading
+from app.models import EDITABLE, EPOCH, IN_FLIGHT, Account, Delivery, Post, Receipt, State, Workspace, now, reading
 from app.queries import equal
 from app.services.accounts import profiles
 from platforms import REGISTRY
 
+_SENDABLE = (State.FAILED, State.DEAD, State.MISSED, State.CANCELED)
 _TOO_LATE = "It is no longer waiting for you: somebody else, or the network, was faster."
 
 
@@ -28,11 +29,25 @@ async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = Fals
     """
     delivery = await get(workspace, delivery_id)
     post = await reading.get(Post, delivery.post_id)
-    if delivery.state == State.CANCELED or (post and post.canceled):
-        if not sure:
-            raise Unsure("It was canceled. Do you want to send it now after all?")
-        await Post.get_pymongo_collection().update_one({"_id": delivery.post_id}, {"$set": {"canceled": False}})
-    return _or_too_late(await _again(delivery), _TOO_LATE)
+    if delivery.state not in _SENDABLE:
+        raise TooLate(_TOO_LATE)
+    canceled = post is not None and post.canceled
+    if (canceled or delivery.state == State.CANCELED) and not sure:
+        raise Unsure("It was canceled. Do you want to send it now after all?")
+    moved = await (_again_of_canceled(post, delivery) if post and canceled else _again(delivery))
+    return _or_too_late(moved, _TOO_LATE)
+
+
+async def _again_of_canceled(post: Post, delivery: Delivery) -> Delivery | None:
+    """Only this one goes out after all: what the cancellation has not reached yet must be stopped first."""
+    if any(one.revision != post.revision and one.state in IN_FLIGHT for one in await outbox.of(post.id)):
+        raise TooLate("Another of its accounts is just being stopped, or asked about. Try again when that is done.")
+    this_one = {"_id": post.id, "revision": post.revision}
+    await Post.get_pymongo_collection().update_one(this_one, {"$set": {"canceled": False}})
+    moved = await _again(delivery)
+    if moved is None:
+        await Post.get_pymongo_collection().update_one(this_one, {"$set": {"canceled": True}})
+    return moved
 
 
 async def send_all_again(workspace: Workspace, platform: str) -> int:
@@ -81,7 +96,7 @@ async def _again(delivery: Delivery) -> Delivery | None:
     written: dict[str, Any] = {} if delivery.first_sent_at > EPOCH else {"content_at": at}
     return await deliveries.move_if_free(
         delivery,
-        (State.FAILED, State.DEAD, State.MISSED, State.CANCELED),
+        _SENDABLE,
         State.SCHEDULED,
         due_at=at,
         planned_at=at,

@@ -79,9 +79,10 @@ class Outbox:
         while due := [message for message in self.messages if message.due_at <= now()]:
             for message in due:
                 self.messages.remove(message)
-                await self._hand_over(message)
+                await self.hand_over(message)
 
-    async def _hand_over(self, message: Message) -> None:
+    async def hand_over(self, message: Message) -> None:
+        """A worker gets it."""
         if message.actor == RECONCILE:
             await reconciling.reconcile(message.delivery_id)
             return

@@ -157,6 +157,7 @@ async def _take_over(expired: Iterable[Delivery]) -> None:
         if moved is not None:
             log.warning("delivery %s: worker lost in attempt %s, now %s", moved.id, delivery.attempt_id, moved.state)
             await attempts.end(delivery.attempt_id, outcome="worker lost", step=FENCED if fenced else CLAIMED, error=error)
+            await outbox.catch_up(moved)
 
 
 def _worker_lost(platform: str, *, fenced: bool) -> PlatformError:

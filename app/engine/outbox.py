@@ -249,7 +249,9 @@ async def changed_will(delivery: Delivery) -> Will | None:
 
 
 async def catch_up(delivery: Delivery) -> None:
-    """A delivery that lags behind its post, which only a save that was cut off leaves, follows it."""
+    """A delivery that was on its way while its post changed, and is not any more, follows it: it may be canceled by now."""
+    if delivery.state not in EDITABLE:
+        return
     post = await reading.get(Post, delivery.post_id)
-    if post is not None:
+    if post is not None and post.revision != delivery.revision:
         await settle(post)

@@ -294,6 +294,7 @@ async def _settle(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decis
     if moved is None:  # who took it over has written down what became of this attempt
         return None
     await attempts.end(checkpoint.attempt.id, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at)
+    await outbox.catch_up(moved)
     return decision
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from app import runtime
-from app.engine import access, attempts, backoff, contents, deliveries, lateness
+from app.engine import access, attempts, backoff, contents, deliveries, lateness, outbox
 from app.engine.checkpoints import not_ours
 from app.engine.faultpoints import TOLD, reach
 from app.ids import Id
@@ -154,7 +154,7 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
     wait = backoff.delay(error, strikes=strikes, jitter=random.random())  # noqa: S311
     due_at = now() + wait if wait is not None else now()
     again = await lateness.verdict(delivery, delivery.fenced_at) or State.SCHEDULED
-    await deliveries.move(
+    moved = await deliveries.move(
         delivery.id,
         delivery.state,
         again if wait is not None else State.DEAD,
@@ -165,6 +165,8 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
         checks=0,
     )
     await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
+    if moved is not None:
+        await outbox.catch_up(moved)
 
 
 async def _capabilities(delivery: Delivery) -> Capabilities:

@@ -156,6 +156,8 @@ async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
         undecidable=False,
         trouble=None,
     )
+    if moved is not None:
+        await outbox.catch_up(moved)
     return _or_too_late(moved, "Meanwhile its fate was found out.")
 
 

@@ -1,15 +1,21 @@
 """A person changes their mind twice: what was canceled for good stays canceled, and a refusal changes nothing."""
 
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
 import pytest
 
-from app.engine import outbox
+from app.engine import dispatching, outbox, publishing
 from app.engine.faultpoints import CLAIMED
 from app.errors import TooLate
 from app.ids import Id
-from app.models import Post, State
+from app.models import Post, State, now
 from app.services.writing import posts, remedies
-from tests.integration.services.test_publishing import hold, release
-from tests.integration.services.world import World, fresh, of_post
+from platforms.errors import UnexpectedReply
+from tests.integration.services.belfry import NAME, Belfry
+from tests.integration.services.test_publishing import SETTLED, hold, release
+from tests.integration.services.world import World, fresh, of_post, settings
 
 
 async def test_sending_a_canceled_one_again_that_is_refused_leaves_its_post_canceled(world: World) -> None:
@@ -44,3 +50,42 @@ async def test_sending_one_again_does_not_revive_another_that_is_still_to_be_sto
     await remedies.send_again(world.workspace, waiting.id, sure=True)
     await world.dispatch()
     assert [platform for platform, _ in await world.texts()] == [waiting.platform]
+
+
+async def test_what_was_canceled_on_its_way_and_failed_is_not_shown_as_if_it_were_tried_again(world: World) -> None:
+    post = await world.publish_now()
+    going, _ = await of_post(post)
+    worker = await hold(world, going, CLAIMED)
+    await posts.cancel(world.workspace, post.id)
+    worker.cancel()
+    with suppress(asyncio.CancelledError):
+        await worker
+    assert (await fresh(going)).state == State.CANCELED
+
+
+async def test_what_was_canceled_in_the_hands_of_a_worker_that_died_is_canceled(world: World) -> None:
+    post = await world.publish_now()
+    going, _ = await of_post(post)
+    worker = await hold(world, going, CLAIMED)
+    await posts.cancel(world.workspace, post.id)
+    await world.pass_time(settings().lease_time + timedelta(seconds=2))
+    await dispatching.run_pass(now())
+    assert (await fresh(going)).state == State.CANCELED
+    await release(worker)
+    assert await world.texts() == []
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_what_was_canceled_while_nobody_knew_is_not_sent_again(world: World, belfry: Belfry, asked: bool) -> None:
+    post = await world.publish_now("bluesky", NAME)
+    [unclear] = [one for one in await of_post(post) if one.platform == NAME]
+    belfry.publishing.append(UnexpectedReply(NAME, "odd", "An odd answer."))
+    await publishing.publish(unclear.id)
+    await posts.cancel(world.workspace, post.id)
+    if asked:
+        belfry.asking.append(UnexpectedReply(NAME, "no_way", "This network cannot be asked."))
+    await world.pass_time(SETTLED)
+    await world.dispatch()
+    if asked:
+        await remedies.deny(world.workspace, unclear.id)
+    assert (await fresh(unclear)).state == State.CANCELED

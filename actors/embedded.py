@@ -15,6 +15,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
 from dramatiq import Broker, Worker, get_broker
@@ -123,7 +124,7 @@ class _Mounted:
 
 async def _welcome(port: int, host: str) -> None:
     """Where it runs; before there is an owner, the link that makes one."""
-    path = "/" if await users.any_exists() else f"/setup?token={runtime.current().setup_token}"
+    path = "/" if await users.any_exists() else f"/setup?token={quote(runtime.current().setup_token)}"
     _say(f"\n  Carillon is running:  http://localhost:{port}{path}")
     if host == "0.0.0.0":  # noqa: S104
         _say(f"  On your network:      http://{_network_address()}:{port}{path}")

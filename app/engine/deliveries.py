@@ -180,5 +180,5 @@ async def _taken(delivery: Delivery, remote_id: str | None) -> bool:
     """The embedded engine does not say when its unique index refuses a ``findAndModify``; it only changes nothing."""
     if remote_id is None:
         return False
-    query = {"account_id": {"$eq": delivery.account_id}, "remote_id": {"$eq": remote_id, "$type": "string"}}
-    return any(found["_id"] != delivery.id for found in await Delivery.get_pymongo_collection().find(query).to_list())
+    found = await reading.find(Delivery, equal(account_id=delivery.account_id, remote_id=remote_id))
+    return any(other.id != delivery.id for other in found)

@@ -83,7 +83,7 @@ async def hold(post: Post, token: Id) -> None:
 
 async def _why_not(delivery: Delivery) -> Exception:
     known = await reading.get(Delivery, delivery.id)
-    if known is None or known.held_until > now():
+    if known is None or known.state in EDITABLE:  # it was held, or is by now let go again
         return Conflict("Somebody else is saving this post at this very moment. Try again.")
     if known.undecidable:
         return TooLate("One of its networks does not tell whether it was sent. Answer that question first.")

@@ -181,7 +181,7 @@ def _wipe_queues(url: str) -> None:
 
 def _with_name(url: str) -> str:
     address, _, options = url.partition("?")
-    return f"{address}carillon?{options or 'directConnection=true'}"
+    return f"{address}carillon_test_bench?{options or 'directConnection=true'}"
 
 
 def _made(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from pymongo import monitoring
 PROVED = frozenset(
     {
         *("$set", "$unset", "$inc"),
-        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$exists", "$type"),
+        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$exists"),
         *("$match", "$group", "$sum"),  # what count_documents sends
         *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }

@@ -216,12 +216,12 @@ async def _settled(post: Post) -> Post:
 
 
 def _says_the_same(one: Post, other: Post) -> bool:
-    """Two presses of *Publish now* are not planned for the same instant, so a minute is the same time."""
+    """Two presses of *Publish now* are not planned for the same instant, and mean the same all the same."""
     if one.model_dump(include=_AUTHORED) != other.model_dump(include=_AUTHORED):
         return False
-    if one.planned_at is None or other.planned_at is None:
-        return one.planned_at == other.planned_at
-    return abs(one.planned_at - other.planned_at) < PAST
+    if one.planned_local != other.planned_local or (one.planned_at is None) != (other.planned_at is None):
+        return False
+    return one.planned_local is None or one.zone == other.zone
 
 
 # --- people's actions on a whole post ---------------------------------------------------------------------------------

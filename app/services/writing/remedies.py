@@ -66,14 +66,17 @@ async def dead_platforms(workspace: Workspace) -> dict[str, int]:
 
 
 async def _dead_letters(workspace: Workspace) -> list[Delivery]:
-    """Those whose account can be published to. One question per state: each is answered by the index ``by_state``."""
+    """Those that can go: the account is connected, and nobody canceled the post. One question per state, as the index answers."""
     found = [
         letter
         for state in (State.FAILED, State.DEAD)
         for letter in await reading.find(Delivery, equal(workspace_id=workspace.id, state=state))
     ]
     usable = {account.id for account in await profiles.listed(workspace) if account.state == "connected"} if found else set()
-    return [letter for letter in found if letter.account_id in usable]
+    letters = [letter for letter in found if letter.account_id in usable]
+    posts = await reading.find(Post, {"_id": {"$in": [letter.post_id for letter in letters]}}) if letters else []
+    wanted = {post.id for post in posts if not post.canceled}
+    return [letter for letter in letters if letter.post_id in wanted]
 
 
 async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:

@@ -16,6 +16,7 @@ from app.models import (
     FINAL,
     IN_FLIGHT,
     Account,
+    AccountState,
     Attachment,
     Attempt,
     Delivery,
@@ -231,7 +232,7 @@ def describe(delivery: Delivery, account: Account, attempts: list[Attempt], *, z
         detail=detail,
         url=profiles.public_url(account, receipt.url) if receipt else None,
         attempts=attempts,
-        actions=_actions(delivery),
+        actions=_possible(_actions(delivery), account),
     )
 
 
@@ -283,6 +284,13 @@ def _at(words: str, instant: datetime | None, zone: str) -> str:
 
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
+
+
+def _possible(actions: frozenset[str], account: Account) -> frozenset[str]:
+    """To an account that is disconnected nothing can be sent before it is connected again."""
+    if account.state == AccountState.DISCONNECTED and "send_again" in actions:
+        return actions - {"send_again"} | {"reconnect"}
+    return actions
 
 
 def _actions(delivery: Delivery) -> frozenset[str]:

@@ -223,6 +223,7 @@ async def test_a_disconnected_account_keeps_no_tokens_and_what_waits_for_it_is_c
     assert (canceled.state, canceled.trouble.code) == (State.CANCELED, "disconnected")
     [row] = (await views.view(world.workspace, delivery.post_id)).deliveries
     assert (row.label, row.detail) == ("Canceled", canceled.trouble.message)
+    assert row.actions == {"reconnect"}
     await world.outbox.deliver()
     assert await world.texts() == []
     assert (await Account.get(delivery.account_id)).state == AccountState.DISCONNECTED

@@ -10,7 +10,7 @@ from app.engine import backoff, dispatching, publishing, reconciling
 from app.engine.faultpoints import ANSWERED
 from app.engine.order import IN_ORDER
 from app.ids import Id
-from app.models import EPOCH, Delivery, Part, Receipt, State, now
+from app.models import EPOCH, Delivery, Part, Post, Receipt, State, now
 from app.services.accounts import profiles
 from app.services.writing import posts, remedies, views
 from app.services.writing.posts import Target
@@ -245,6 +245,11 @@ async def test_send_all_again_counts_only_those_that_can_go(world: World) -> Non
     for text in ("One", "Two"):
         [one] = await of_post(await world.publish_now("bluesky", text=text))
         await put(one, state=State.DEAD)
+    assert await remedies.dead_platforms(world.workspace) == {"bluesky": 2}
+    [canceled] = await of_post(await world.publish_now("bluesky", text="Three"))
+    await put(canceled, state=State.DEAD)
+    await posts.cancel(world.workspace, (await scheduled(world, "mastodon")).id)
+    await Post.get_pymongo_collection().update_one({"_id": canceled.post_id}, {"$set": {"canceled": True}})
     assert await remedies.dead_platforms(world.workspace) == {"bluesky": 2}
     await put(world.accounts["bluesky"], state="reconnect_needed")
     assert await remedies.dead_platforms(world.workspace) == {}

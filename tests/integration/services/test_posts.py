@@ -582,6 +582,15 @@ async def test_two_buttons_of_one_form_at_once_agree_with_the_page(world: World,
     assert (shown.status, len(await world.texts())) in {("draft", 0), ("published", 1)}
 
 
+async def test_the_same_form_sent_again_minutes_later_is_still_the_same_post(world: World) -> None:
+    nonce = Target(new_id=Id())
+    first = await posts.publish_now(world.workspace, world.alice, world.draft("bluesky"), nonce)
+    await put(first, planned_at=now() - timedelta(minutes=10))
+    again = await posts.publish_now(world.workspace, world.alice, world.draft("bluesky"), nonce)
+    assert (again.id, again.revision) == (first.id, first.revision)
+    await settled()
+
+
 async def test_an_editor_that_was_left_open_changes_nothing_silently(world: World) -> None:
     post = await scheduled(world, "bluesky")
     await posts.schedule(

@@ -1,5 +1,6 @@
 """``carillon run`` at the terminal: what it says when it cannot start, and what a second start finds."""
 
+import html
 import os
 import re
 import shutil
@@ -115,12 +116,15 @@ def test_a_folder_is_used_by_one_process_only_and_found_again_by_the_next(tmp_pa
     again.stop()
 
 
-def test_the_first_start_prints_the_link_that_makes_the_owner_and_later_ones_do_not(tmp_path: Path) -> None:
-    server = start(tmp_path, free_port())
+def test_the_first_start_prints_the_link_that_makes_the_owner_and_later_ones_do_not(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    server = start(tmp_path, free_port(), CARILLON_SETUP_TOKEN="a token & of mine+/%20?#é")
+    request.addfinalizer(server.stop)
     [link] = re.findall(r"http://localhost:\d+(/setup\?token=\S+)", server.log.read_text())
     answers = {"email": "alice@example.org", "name": "Alice", "password": "correct horse battery", "workspace_name": "Bells"}
     with httpx.Client(base_url=server.url) as client:
-        form = dict(re.findall(r'name="(_csrf_token|token)" value="([^"]+)"', client.get(link).text))
+        form = dict(re.findall(r'name="(_csrf_token|token)" value="([^"]+)"', html.unescape(client.get(link).text)))
         assert client.post("/setup", data={**form, "token": "", **answers, "zone": "UTC"}).status_code == 422
         assert client.post("/setup", data={**form, **answers, "zone": "UTC"}).headers["location"] == "/accounts"
     server.stop()

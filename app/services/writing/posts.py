@@ -269,9 +269,27 @@ async def cancel(workspace: Workspace, post_id: Id) -> Post:
     if saved is None:
         raise Conflict
     await _settled(saved)
-    if not any(_can_be_stopped(delivery) or delivery.state == State.CANCELED for delivery in await outbox.of(post.id)):
-        raise TooLate  # workers were faster; looked at after it was written, so that one of us sees the other
+    if not await _stopped_something(post.id):
+        raise TooLate
     return saved
+
+
+async def _stopped_something(post_id: Id) -> bool:
+    """Looked at after the cancellation is written, so that we or a worker at its fence see the other.
+
+    A worker that has just fenced is about to look at the post; that is waited for, so that nobody is told a guess.
+    """
+    for _ in range(_LOOKS):
+        found = await outbox.of(post_id)
+        if any(_can_be_stopped(delivery) or delivery.state == State.CANCELED for delivery in found):
+            return True
+        if not any(delivery.state == State.PUBLISHING for delivery in found):
+            return False
+        await asyncio.sleep(_MOMENT)
+    return False
+
+
+_LOOKS, _MOMENT = 10, 0.05
 
 
 def _can_be_stopped(delivery: Delivery) -> bool:

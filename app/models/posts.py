@@ -87,6 +87,10 @@ class Post(Identified, Document):
         """What the variant's account is to say."""
         return tidy(self.text if variant.text is None else variant.text)
 
+    def leaves_out(self, account_id: Id) -> bool:
+        """Whether nothing is to go out to the account, whatever was planned for it earlier."""
+        return self.draft or all(variant.account_id != account_id for variant in self.variants)
+
 
 def tidy(text: str) -> str:
     """Browsers send line ends as CR LF; networks count and show LF. White space around the text is nobody's intent."""

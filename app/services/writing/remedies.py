@@ -31,6 +31,8 @@ async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = Fals
     post = await reading.get(Post, delivery.post_id)
     if delivery.state not in _SENDABLE:
         raise TooLate(_TOO_LATE)
+    if post is not None and post.leaves_out(delivery.account_id):
+        raise TooLate("The post is not meant for this account any more. Edit it, and choose the account again.")
     canceled = post is not None and post.canceled
     if (canceled or delivery.state == State.CANCELED) and not sure:
         raise Unsure("It was canceled. Do you want to send it now after all?")

@@ -182,7 +182,7 @@ def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
         status=status_of(states, draft=post.draft, undecidable=any(delivery.undecidable for delivery in found)),
         text=text,
         attachments=sent.attachments if sent else post.attachments,
-        deliveries=[replace(row, own_text=_other(row.delivery.text, text)) for row in rows],
+        deliveries=[replace(row, own_text=_other(row.delivery.text, text), actions=_offered(post, row)) for row in rows],
         final=all(delivery.state in FINAL or delivery.undecidable for delivery in found),
         can_edit=free and (not states or any(state in EDITABLE for state in states)),
         can_cancel=any(state in {State.SCHEDULED, State.QUEUED, State.MISSED} for state in states),
@@ -192,6 +192,11 @@ def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
         planned_at=sent.planned_at if sent else post.planned_at,
         zone=post.zone,
     )
+
+
+def _offered(post: Post, row: DeliveryView) -> frozenset[str]:
+    """What was dropped, and then left out of the post, is only a record: there is nothing to send again."""
+    return row.actions - {"send_again"} if post.leaves_out(row.delivery.account_id) else row.actions
 
 
 def _other(own: str, shown: str) -> str | None:

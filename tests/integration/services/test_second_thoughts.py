@@ -11,7 +11,8 @@ from app.engine.faultpoints import CLAIMED
 from app.errors import TooLate
 from app.ids import Id
 from app.models import Post, State, now
-from app.services.writing import posts, remedies
+from app.services.writing import posts, remedies, views
+from app.services.writing.posts import Target
 from platforms.errors import UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.test_publishing import SETTLED, hold, release
@@ -89,3 +90,17 @@ async def test_what_was_canceled_while_nobody_knew_is_not_sent_again(world: Worl
     if asked:
         await remedies.deny(world.workspace, unclear.id)
     assert (await fresh(unclear)).state == State.CANCELED
+
+
+@pytest.mark.parametrize("draft", [True, False])
+async def test_what_was_dropped_and_left_out_is_not_sent_again(world: World, draft: bool) -> None:
+    post = await world.publish_now()
+    dropped, _ = await of_post(post)
+    await remedies.drop(world.workspace, dropped.id)
+    save = posts.save_draft if draft else posts.publish_now
+    await save(world.workspace, world.alice, world.draft("mastodon"), Target(post_id=post.id))
+    before = await fresh(dropped)
+    with pytest.raises(TooLate):
+        await remedies.send_again(world.workspace, dropped.id, sure=True)
+    [row] = [row for row in (await views.view(world.workspace, post.id)).deliveries if row.delivery.id == dropped.id]
+    assert (await fresh(dropped), row.actions) == (before, frozenset())

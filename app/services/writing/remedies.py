@@ -77,8 +77,8 @@ async def _dead_letters(workspace: Workspace) -> list[Delivery]:
     usable = {account.id for account in await profiles.listed(workspace) if account.state == "connected"} if found else set()
     letters = [letter for letter in found if letter.account_id in usable]
     posts = await reading.find(Post, {"_id": {"$in": [letter.post_id for letter in letters]}}) if letters else []
-    wanted = {post.id for post in posts if not post.canceled}
-    return [letter for letter in letters if letter.post_id in wanted]
+    stopped = {post.id for post in posts if post.canceled}
+    return [letter for letter in letters if letter.post_id not in stopped]
 
 
 async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:

@@ -52,9 +52,11 @@ async def consent(key: Mapping[str, Any], sealed: str) -> Grant:
 async def hold(grant: Grant) -> None:
     """Give a grant its tokens once more if it was released before the accounts that need it were saved.
 
-    They are saved now, so :func:`release` sees them from here on.
+    They are saved now, so :func:`release` sees them from here on. If a person has disconnected them again since, the tokens that
+    were given once more are nobody's, and go.
     """
-    await _give({"_id": grant.id, **equal(state=GrantState.FORGOTTEN)}, grant.sealed)
+    if await _give({"_id": grant.id, **equal(state=GrantState.FORGOTTEN)}, grant.sealed) is not None:
+        await release(grant.id)
 
 
 async def _give(where: Mapping[str, Any], sealed: str) -> Grant | None:

@@ -15,7 +15,7 @@ from platforms.sandbox.connect import connect
 from platforms.sandbox.server import create_sandbox
 from tests.contract.harness import Bench, Judge
 
-ANSWER_TIMEOUT = 0.3
+ANSWER_TIMEOUT = 0.8
 """Seconds; short, because some tests wait for an answer that never comes."""
 
 

@@ -2,6 +2,8 @@
 
 from urllib.parse import urljoin, urlsplit
 
+from pymongo import ReturnDocument
+
 from app import runtime
 from app.engine import grants, outbox
 from app.errors import NotFound
@@ -44,6 +46,8 @@ async def disconnect(workspace: Workspace, account_id: Id) -> int:
     First the account, then its deliveries: a worker that has one of them looks at the account again at the fence.
     """
     account = await get(workspace, account_id)
-    await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"state": AccountState.DISCONNECTED}})
-    await grants.release(account.grant_id)
+    left = await Account.get_pymongo_collection().find_one_and_update(
+        {"_id": account.id}, {"$set": {"state": AccountState.DISCONNECTED}}, return_document=ReturnDocument.AFTER
+    )
+    await grants.release(Id(left["grant_id"]) if left else account.grant_id)  # it may have come with a new consent just now
     return await outbox.cancel_account(account.id)

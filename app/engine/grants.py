@@ -101,7 +101,7 @@ async def release(grant_id: Id) -> None:
             return
         forgotten = await Grant.get_pymongo_collection().update_one(
             {"_id": grant_id, "version": grant.version},
-            {"$set": {"sealed": "", "state": GrantState.FORGOTTEN}, "$inc": {"version": 1}},
+            {"$set": {"sealed": "", "state": GrantState.FORGOTTEN, "refreshing_until": EPOCH}, "$inc": {"version": 1}},
         )
         if forgotten.matched_count:
             return

@@ -3,9 +3,9 @@
 There are two kinds of documents and no transactions, so the order of writes is what keeps them one truth:
 
     hold      every delivery that could still be claimed is kept from it; if one is on its way, nothing was changed: too late
-    save      the post itself, compare-and-set on its revision, with ``settling_at``   (the caller's one write)
+    save      the post itself, compare-and-set on its revision, with ``settling``   (the caller's one write)
     follow    the deliveries take over what the post says now, and its revision
-    settled   ``settling_at`` is taken away
+    settled   ``settling`` is taken away
 
 A crash before *save* has changed nothing: holds end by themselves. A crash after it is completed by the dispatcher. A worker that
 claimed a delivery before the hold is refused nothing; it looks at the post again at the fence.
@@ -98,13 +98,16 @@ async def settle(post: Post) -> list[Delivery]:
     waiting = await _follow(post)
     if await _newest(post) is None:  # deleted meanwhile: it takes with it what was just written
         await sweep(post.id)
-    await Post.get_pymongo_collection().update_one({"_id": post.id, "revision": post.revision}, {"$set": {"settling_at": EPOCH}})
+    settled = {"settling": False, "settling_at": EPOCH}
+    await Post.get_pymongo_collection().update_one({"_id": post.id, "revision": post.revision}, {"$set": settled})
     return waiting
 
 
 async def complete(at: datetime) -> None:
     """Do what saves that were cut off left undone."""
-    for post in await reading.find(Post, {"settling_at": {"$gt": EPOCH, "$lt": at - LEFT_BEHIND}}, limit=100):
+    for post in await reading.find(Post, equal(settling=True), limit=1000):
+        if post.settling_at > at - LEFT_BEHIND:
+            continue
         log.warning("post %s: its last save was cut off, and is completed", post.id)
         await settle(post)
 

@@ -45,11 +45,11 @@ class Post(Identified, Document):
     """The authored intent. Its status is derived from its deliveries, which hold all that publishing needs.
 
     Every save gives it a new ``revision`` and is refused unless it names the one it was made from; its deliveries carry the
-    same. ``settling_at`` is set with a save and goes back to ``EPOCH`` when the deliveries follow: what a crash leaves undone is
-    found by it. A ``draft`` has no deliveries: there is nothing to deliver before somebody says when. ``canceled``: a person
-    stopped it, and what waits does not go out until somebody says so again. ``planned_local`` is the planned time as a clock in
-    ``zone`` shows it: the intent, from which ``planned_at`` follows by the zone's rules as known today. ``order`` repeats the id,
-    which sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields.
+    same. ``settling``, since ``settling_at``, is set with a save and taken away when the deliveries follow: what a crash leaves
+    undone is found by it. A ``draft`` has no deliveries: there is nothing to deliver before somebody says when. ``canceled``: a
+    person stopped it, and what waits does not go out until somebody says so again. ``planned_local`` is the planned time as a
+    clock in ``zone`` shows it: the intent, from which ``planned_at`` follows by the rules known today. ``order`` repeats
+    the id, which sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields.
     """
 
     workspace_id: Id
@@ -62,6 +62,7 @@ class Post(Identified, Document):
     draft: bool = False
     canceled: bool = False
     revision: Id = FIRST
+    settling: bool = False
     settling_at: Instant = EPOCH
     planned_at: Instant | None = None
     planned_local: str | None = None
@@ -74,7 +75,7 @@ class Post(Identified, Document):
         indexes: ClassVar = [
             IndexModel([("workspace_id", ASCENDING), ("order", DESCENDING)], name="by_order"),
             IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("order", DESCENDING)], name="drafts_by_order"),
-            IndexModel([("settling_at", ASCENDING)], name="settling"),
+            IndexModel([("settling", ASCENDING)], name="settling"),
             IndexModel([("planned_at", ASCENDING)], name="planned"),
         ]
 

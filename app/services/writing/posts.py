@@ -141,6 +141,7 @@ async def _authored(
         draft=is_draft,
         zone=draft.zone if draft.zone in ZONES else workspace.zone,
         revision=Id(),
+        settling=True,
         settling_at=now(),
         **plan,
     )
@@ -198,7 +199,7 @@ async def _change(known: Post, changes: dict[str, Any]) -> Post:
 
 
 async def _compare_and_set(known: Post, changes: dict[str, Any]) -> Post | None:
-    fresh = {"revision": Id(), "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
+    fresh = {"revision": Id(), "settling": True, "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
     posts = Post.get_pymongo_collection()
     query = {"_id": known.id, "revision": known.revision}
     found = await posts.find_one_and_update(query, {"$set": fresh}, return_document=ReturnDocument.AFTER)

@@ -613,7 +613,7 @@ class Together(RuleBasedStateMachine):
         if gone:
             await Post.get_pymongo_collection().delete_one({"_id": post.id})
         else:
-            await put(post, revision=Id(), settling_at=now(), **changes)
+            await put(post, revision=Id(), settling=True, settling_at=now(), **changes)
 
 
 # --- the test ---------------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ async def test_going_back_to_a_sent_form_and_changing_it_changes_its_post_once_b
     changed = planned(world.draft(text="Ring them louder"), timedelta(days=2))
     with pytest.raises(Conflict):
         await posts.schedule(world.workspace, world.alice, changed, Target(new_id=nonce))
-    assert await Post.get(first.id) == first.model_copy(update={"settling_at": EPOCH})
+    assert await Post.get(first.id) == first.model_copy(update={"settling": False, "settling_at": EPOCH})
     post = await posts.schedule(world.workspace, world.alice, changed, Target(post_id=first.id, base=first.revision))
     assert (post.id, post.text) == (nonce, "Ring them louder")
     assert [(one.platform, one.text, one.due_at) for one in await of_post(post)] == [
@@ -242,7 +242,7 @@ async def test_an_edit_wins_or_is_too_late(world: World, state: State) -> None:
     if state not in EDITABLE:
         with pytest.raises(TooLate):
             await edit
-        assert await Post.get(post.id) == post.model_copy(update={"settling_at": EPOCH})
+        assert await Post.get(post.id) == post.model_copy(update={"settling": False, "settling_at": EPOCH})
     else:
         await edit
     after = await fresh(delivery)

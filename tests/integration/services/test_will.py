@@ -106,7 +106,7 @@ async def test_a_save_that_was_cut_off_before_its_deliveries_followed_is_complet
     post = await scheduled(world)
     first, second = await of_post(post)
     other, ago = "Ring them louder", now() - timedelta(minutes=1)
-    await put(post, text=other, revision=type(post.id)(), settling_at=ago, planned_at=now())
+    await put(post, text=other, revision=type(post.id)(), settling=True, settling_at=ago, planned_at=now())
     await second.delete()
     await world.dispatch()
     await world.dispatch()

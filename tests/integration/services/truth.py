@@ -13,7 +13,7 @@ from tests.integration.services.belfry import NAME
 from tests.integration.services.tower import Tower
 from tests.integration.services.world import World
 
-BOOKKEEPING = {"move_id", "held_by", "held_until", "updated_at", "settling_at"}
+BOOKKEEPING = {"move_id", "held_by", "held_until", "updated_at", "settling", "settling_at"}
 """What may change although nothing that people see does."""
 
 Said = tuple[str, str]

@@ -264,6 +264,8 @@ async def cancel(workspace: Workspace, post_id: Id) -> Post:
     What a worker has in its hands and has not fenced is stopped there: it looks at the post once more.
     """
     post = await get(workspace, post_id)
+    if post.draft:  # what a save that was cut off left of its deliveries is taken away by itself
+        raise TooLate("It is a draft: nothing of it will be sent.")
     if not any(_can_be_stopped(delivery) for delivery in await outbox.of(post.id)):
         raise TooLate
     saved = await _compare_and_set(post, {"canceled": True})

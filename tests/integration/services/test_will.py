@@ -117,6 +117,19 @@ async def test_a_save_that_was_cut_off_before_its_deliveries_followed_is_complet
     assert done.settling_at == EPOCH
 
 
+async def test_a_draft_whose_save_was_cut_off_cannot_be_canceled_and_is_not_sent(world: World) -> None:
+    post = await scheduled(world, "bluesky")
+    await put(post, draft=True, revision=type(post.id)(), settling=True, settling_at=now())
+    with pytest.raises(TooLate):
+        await posts.cancel(world.workspace, post.id)
+    left = await Post.get(post.id)
+    assert left is not None
+    assert (left.draft, left.canceled) == (True, False)
+    await put(post, settling_at=now() - timedelta(minutes=1))
+    await world.dispatch()
+    assert (await of_post(post), await world.texts()) == ([], [])
+
+
 async def test_what_lags_behind_its_post_is_not_sent_but_follows_it(world: World) -> None:
     """A hold that ended while its save took longer: the worker sees it behind the fence."""
     delivery = await world.queued("bluesky")

@@ -42,7 +42,7 @@ from tests.integration.services.world import Installation, Message, World, popul
 
 LONG = "CARILLON_TEST_EXAMPLES" in os.environ
 """The short form walks the same ways each time; the long one looks for new ones."""
-EXAMPLES = int(os.environ.get("CARILLON_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("CARILLON_TEST_EXAMPLES", "15"))
 STEPS = 40
 PHASES = (Phase.explicit, Phase.generate)
 REFUSALS = (NotFound, TooLate, Invalid, Unsure)

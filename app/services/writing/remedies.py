@@ -92,6 +92,8 @@ async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:
         moved = await deliveries.move(
             delivery.id, State.UNCONFIRMED, State.CANCELED, where=_ASKED, dropped=True, undecidable=False, lease_until=EPOCH
         )
+        if moved is not None:
+            await outbox.catch_up(moved)
     return _or_too_late(moved, TooLate().message)
 
 

@@ -104,3 +104,20 @@ async def test_what_was_dropped_and_left_out_is_not_sent_again(world: World, dra
         await remedies.send_again(world.workspace, dropped.id, sure=True)
     [row] = [row for row in (await views.view(world.workspace, post.id)).deliveries if row.delivery.id == dropped.id]
     assert (await fresh(dropped), row.actions) == (before, frozenset())
+
+
+async def test_a_question_that_was_dropped_after_all_was_canceled_does_not_lag_behind(world: World, belfry: Belfry) -> None:
+    post = await world.publish_now("bluesky", NAME)
+    [unclear] = [one for one in await of_post(post) if one.platform == NAME]
+    belfry.publishing.append(UnexpectedReply(NAME, "odd", "An odd answer."))
+    belfry.asking.append(UnexpectedReply(NAME, "no_way", "This network cannot be asked."))
+    await publishing.publish(unclear.id)
+    canceled = await posts.cancel(world.workspace, post.id)
+    await world.pass_time(SETTLED)
+    await world.dispatch()
+    await remedies.drop(world.workspace, unclear.id)
+    dropped = await fresh(unclear)
+    assert (dropped.state, dropped.dropped, dropped.revision) == (State.CANCELED, True, canceled.revision)
+    await remedies.send_again(world.workspace, unclear.id, sure=True)
+    await world.dispatch()
+    assert (await fresh(unclear)).state == State.PUBLISHED

@@ -70,6 +70,8 @@ def deed(name: str, **how: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[st
     return st.tuples(st.just(name), st.fixed_dictionaries(how))
 
 
+STEP = st.sampled_from(STANDS)
+CHANGE = st.sampled_from(["cancel", "edit", "disconnect", "cancel", "move", "delete"])
 DEEDS = st.one_of(
     deed("write", verb=VERBS, names=NAMES, own=st.booleans(), twice=st.booleans()),
     deed("open_the_composer", person=st.sampled_from(["Alice", "Bob"]), number=ANY, same=st.booleans(), names=NAMES),
@@ -92,8 +94,7 @@ DEEDS = st.one_of(
     deed("deliver", number=ANY, copies=st.integers(1, 2), trouble=TROUBLE),
     deed("lose_a_message", number=ANY),
     deed("the_broker_is_away", by=st.sampled_from(HOPS)),
-    deed("a_worker_stands_still", number=ANY, step=st.sampled_from(STANDS), trouble=TROUBLE),
-    deed("a_worker_stands_still", number=ANY, step=st.sampled_from(STANDS), trouble=TROUBLE),
+    *[deed("meanwhile", number=ANY, step=STEP, trouble=TROUBLE, kind=CHANGE, fate=st.sampled_from(FATES)) for _ in range(3)],
     deed("a_worker_stands_still", number=ANY, step=st.sampled_from(STANDS), trouble=TROUBLE),
     deed("a_worker_stands_still", number=ANY, step=st.sampled_from(STANDS), trouble=TROUBLE),
     deed("and_then", number=ANY, fate=st.sampled_from(FATES)),
@@ -362,7 +363,9 @@ class Together(RuleBasedStateMachine):
             self.followed(deed.post_id)
 
     def change_of_mind(self, number: int, kind: str, sure: bool) -> None:
-        post_id = self.pick(number)
+        self.change(self.pick(number), kind, sure=sure)
+
+    def change(self, post_id: Id, kind: str, *, sure: bool) -> None:
         page = self.seen.pages.get(post_id)
         if kind == "delete":
             self.do(self.delete(post_id))
@@ -400,6 +403,8 @@ class Together(RuleBasedStateMachine):
         """One of them came first: the post must be as if the other had waited."""
         page = self.run(self.stage.look()).pages.get(post_id)
         for order in (done, done[::-1]):
+            if order[1:] and order[1].base is not None:
+                continue  # who came second would have been told so
             piece = copy.deepcopy(self.pieces[post_id])
             for deed in order:
                 deed.effect(piece)
@@ -533,6 +538,23 @@ class Together(RuleBasedStateMachine):
                 shift = self.run(self.crew.work(self.take(message)))
                 shift.holds = self.run(reading.get(Delivery, message.delivery_id))
                 self.crew.ask_nobody()
+
+    def meanwhile(self, number: int, step: str, trouble: int | None, kind: str, fate: str) -> None:
+        """While a worker has a delivery in its hands, somebody thinks otherwise about it."""
+        others = list(self.crew.standing)
+        self.a_worker_stands_still(number, step, trouble)
+        self.it_is_one_truth()
+        shift = next((one for one in self.crew.standing if one not in others), None)
+        if shift is None or shift.holds is None:
+            return
+        if kind == "disconnect":
+            self.disconnect_or_connect_again(shift.holds.platform)
+        elif kind == "edit":
+            self.do(self.save("now", self.words(list(PLATFORMS), own=False), Target(post_id=shift.holds.post_id)))
+        else:
+            self.change(shift.holds.post_id, kind, sure=True)
+        self.it_is_one_truth()
+        self.and_then(self.crew.standing.index(shift), fate)
 
     def strike(self, message: Message, trouble: int | None) -> None:
         """The network that is about to be asked has a fault."""

@@ -35,7 +35,7 @@ ASKED = {
     "no way": UnexpectedReply(NAME, "no_way", "This network cannot be asked."),
     "revoked": TokenRevoked(NAME, "revoked", "Connect it again."),
 }
-MOODS = [*sorted(BEFORE_FENCE | NOT_TAKEN | TAKEN), "processing"]
+MOODS = [*sorted(BEFORE_FENCE | NOT_TAKEN | TAKEN), "processing", "late", "late"]
 
 
 @dataclass

@@ -112,6 +112,14 @@ async def complete(at: datetime) -> None:
         await settle(post)
 
 
+async def finish(post_id: Id) -> Post | None:
+    """The post, with deliveries that follow it: whoever decides about one of them decides after the last save, cut off or not."""
+    post = await reading.get(Post, post_id)
+    if post is not None and post.settling:
+        await settle(post)
+    return post
+
+
 async def _follow(post: Post) -> list[Delivery]:
     known = {delivery.account_id: delivery for delivery in await of(post.id)}
     wanted = [] if post.draft else post.variants
@@ -222,6 +230,9 @@ DISCONNECTED = {"remedy": "reconnect", "code": "disconnected", "message": "Its a
 
 async def cancel_account(account_id: Id) -> int:
     """Take back what waits for an account that nobody may publish to any more; how many there were."""
+    for post in await reading.find(Post, equal(settling=True)):
+        if not post.leaves_out(account_id):
+            await settle(post)
     found = [await reading.find(Delivery, equal(account_id=account_id, state=state)) for state in (State.SCHEDULED, State.QUEUED)]
     waiting, trouble = [one for some in found for one in some], {**DISCONNECTED, "at": now()}
     moved = [await deliveries.move(one.id, (State.SCHEDULED, State.QUEUED), State.CANCELED, trouble=trouble) for one in waiting]

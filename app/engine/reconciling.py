@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app import runtime
@@ -139,13 +139,11 @@ async def _still_processing(delivery: Delivery, attempt: Attempt, check_in: time
 
 async def _absent(delivery: Delivery, attempt: Attempt) -> None:
     """Certainly not there: send again after the usual pause, if that is safe and in time and not tried enough."""
-    capabilities = await _capabilities(delivery)
-    settled = max(capabilities.settles_in, runtime.current().settings.lease_time)  # our own request is over by then, too
-    if (unsettled := delivery.fenced_at + settled - now()) > timedelta():
+    if (unsettled := await settled_at(delivery) - now()) > timedelta():
         message = "It is not there yet; the network may still be storing it."
         await _not_told(delivery, attempt, Unavailable(delivery.platform, "too_early", message, retry_after=unsettled))
         return
-    if capabilities.idempotency is Idempotency.NONE:
+    if (await _capabilities(delivery)).idempotency is Idempotency.NONE:
         message = "The network does not show it, but it would not notice if it got the post twice."
         await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "no_key", message))
         return
@@ -167,6 +165,16 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
     await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
     if moved is not None:
         await outbox.catch_up(moved)
+
+
+async def settled_at(delivery: Delivery) -> datetime:
+    """From when on *it is not there* is an answer, to us as to a person, for a delivery that was fenced.
+
+    A worker may pause behind its fence and send at the end of its step; after that the network may take its own time to store it.
+    """
+    settings = runtime.current().settings
+    leaves_within = timedelta(seconds=settings.step_limit)
+    return delivery.fenced_at + max(leaves_within + (await _capabilities(delivery)).settles_in, settings.lease_time)
 
 
 async def _capabilities(delivery: Delivery) -> Capabilities:

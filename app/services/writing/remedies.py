@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from app.engine import access, deliveries, lateness, outbox
+from app.engine import access, backoff, deliveries, lateness, outbox, reconciling
 from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, IN_FLIGHT, Account, Delivery, Post, Receipt, State, Workspace, now, reading
 from app.queries import equal
 from app.services.accounts import profiles
 from platforms import REGISTRY
+from platforms.errors import Unavailable
 
 _SENDABLE = (State.FAILED, State.DEAD, State.MISSED, State.CANCELED)
 _TOO_LATE = "It is no longer waiting for you: somebody else, or the network, was faster."
@@ -27,8 +28,8 @@ async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = Fals
 
     Raises ``TooLate`` when it is none of these any more, and ``Unsure`` for what somebody canceled, unless they are ``sure``.
     """
+    post = await outbox.finish((await get(workspace, delivery_id)).post_id)
     delivery = await get(workspace, delivery_id)
-    post = await reading.get(Post, delivery.post_id)
     if delivery.state not in _SENDABLE:
         raise TooLate(_TOO_LATE)
     if post is not None and post.leaves_out(delivery.account_id):
@@ -86,13 +87,14 @@ async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:
 
     A question that the network does not answer may be dropped too: then nobody claims to know what became of it.
     """
+    post = await outbox.finish((await get(workspace, delivery_id)).post_id)
     delivery = await get(workspace, delivery_id)
     moved = await deliveries.move_if_free(delivery, EDITABLE, State.CANCELED, dropped=True)
     if moved is None:
         moved = await deliveries.move(
             delivery.id, State.UNCONFIRMED, State.CANCELED, where=_ASKED, dropped=True, undecidable=False, lease_until=EPOCH
         )
-        if moved is not None:
+        if moved is not None and post is not None and post.canceled:
             await outbox.catch_up(moved)
     return _or_too_late(moved, TooLate().message)
 
@@ -101,12 +103,12 @@ async def _again(delivery: Delivery) -> Delivery | None:
     """It is the same post: its key stays, and once it may have been sent, so does the instant it was written at."""
     at = now()
     written: dict[str, Any] = {} if delivery.first_sent_at > EPOCH else {"content_at": at}
+    soonest = await _soonest(delivery)
     return await deliveries.move_if_free(
         delivery,
         _SENDABLE,
         State.SCHEDULED,
-        due_at=at,
-        planned_at=at,
+        planned_at=soonest["due_at"],
         strikes=0,
         limited=0,
         checks=0,
@@ -115,9 +117,18 @@ async def _again(delivery: Delivery) -> Delivery | None:
         fenced_at=EPOCH,
         undecidable=False,
         dropped=False,
-        trouble=None,
+        **soonest,
         **written,
     )
+
+
+async def _soonest(delivery: Delivery) -> dict[str, Any]:
+    """Now, or when the network can no longer be storing what it was sent: a second request beside a late one is a second post."""
+    settled_at = await reconciling.settled_at(delivery) if delivery.fenced_at > EPOCH else EPOCH
+    if settled_at <= now():
+        return {"due_at": now(), "trouble": None}
+    error = Unavailable(delivery.platform, "settling", "What was sent before may still appear; it goes out when that is past.")
+    return {"due_at": settled_at, "trouble": backoff.trouble(error, now()).model_dump()}
 
 
 async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Delivery:
@@ -156,12 +167,11 @@ async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
         State.UNCONFIRMED,
         State.MISSED if await lateness.verdict(delivery, delivery.fenced_at) else State.SCHEDULED,
         where=_ASKED,
-        due_at=now(),
         fenced_at=EPOCH,
         begun_at=EPOCH,
         checks=0,
         undecidable=False,
-        trouble=None,
+        **await _soonest(delivery),
     )
     if moved is not None:
         await outbox.catch_up(moved)

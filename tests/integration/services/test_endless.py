@@ -19,9 +19,9 @@ from platforms.errors import QuotaExhausted, RateLimited, Unavailable, Unexpecte
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.test_posts import scheduled
 from tests.integration.services.test_will import held, let_go
-from tests.integration.services.world import World, fresh, of_post, put
+from tests.integration.services.world import World, fresh, of_post, put, settings
 
-SETTLED = timedelta(seconds=61)
+SETTLED = timedelta(seconds=106)
 
 
 # --- no key, no proof -------------------------------------------------------------------------------------------------
@@ -51,6 +51,20 @@ async def test_how_long_a_network_settles_is_its_own(world: World, belfry: Belfr
     await world.pass_time(timedelta(minutes=10))
     await reconciling.reconcile(waiting.id)
     assert (await fresh(waiting)).state == State.SCHEDULED
+
+
+async def test_absent_is_no_answer_while_the_request_may_still_leave(world: World, belfry: Belfry) -> None:
+    """A worker may pause behind its fence for as long as a step, and only then send; and then the network takes its time."""
+    delivery = await world.queued(NAME)
+    belfry.publishing.append(UnexpectedReply(NAME, "odd", "An odd answer."))
+    await world.outbox.deliver()
+    await world.pass_time(timedelta(seconds=settings().step_limit) + belfry.capabilities.settles_in - timedelta(seconds=5))
+    await reconciling.reconcile(delivery.id)
+    waiting = await fresh(delivery)
+    assert (waiting.state, waiting.undecidable) == (State.UNCONFIRMED, False)
+    await world.pass_time(timedelta(seconds=6))
+    await reconciling.reconcile(delivery.id)
+    assert (await fresh(delivery)).state == State.SCHEDULED
 
 
 async def absent(world: World, belfry: Belfry, keeps_out: Idempotency) -> Delivery:

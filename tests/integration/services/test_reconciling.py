@@ -18,7 +18,7 @@ LOST = TimedOut(NAME, "no_answer", "The answer got lost.")
 NOT_SENT = UnexpectedReply(NAME, "odd", "An odd answer.")
 NO_WAY = UnexpectedReply(NAME, "no_way", "This network cannot be asked.")
 AWAY = Unavailable(NAME, "away", "The server is away.")
-SETTLED = timedelta(seconds=61)
+SETTLED = timedelta(seconds=106)
 """Longer than a network may still be storing a request that was given up, and longer than the lease."""
 SOON = backoff.FIRST_CHECK + timedelta(seconds=1)
 URL = "https://belfry.example/ring-77"
@@ -192,7 +192,7 @@ async def test_what_vanishes_while_it_is_processed_is_sent_again(world: World, b
     await world.outbox.deliver()
     belfry.processing = False
     belfry.posts.clear()
-    for _ in range(2):
+    for _ in range(3):
         await world.pass_time(timedelta(minutes=1))
         await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
@@ -255,6 +255,7 @@ async def test_the_address_of_another_delivery_is_refused(world: World, belfry: 
 async def test_the_person_says_it_is_not_there_and_it_is_sent_again(world: World, belfry: Belfry) -> None:
     delivery = await undecidable(world, belfry)
     await remedies.deny(world.workspace, delivery.id)
+    await world.pass_time(SETTLED)
     await world.dispatch()
     sent = await fresh(delivery)
     assert sent.state == State.PUBLISHED
@@ -269,6 +270,7 @@ async def test_a_second_press_of_the_same_button_is_too_late(world: World, belfr
         with pytest.raises(TooLate):
             await answer
     belfry.publishing.append(NOT_SENT)
+    await world.pass_time(SETTLED)
     await world.dispatch()
     assert (await fresh(delivery)).state == State.UNCONFIRMED
     with pytest.raises(TooLate):

@@ -11,12 +11,14 @@ from app.engine.faultpoints import CLAIMED
 from app.errors import TooLate
 from app.ids import Id
 from app.models import Post, State, now
+from app.services.accounts import connecting, profiles
 from app.services.writing import posts, remedies, views
 from app.services.writing.posts import Target
 from platforms.errors import UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
+from tests.integration.services.test_posts import scheduled
 from tests.integration.services.test_publishing import SETTLED, hold, release
-from tests.integration.services.world import World, fresh, of_post, settings
+from tests.integration.services.world import World, fresh, of_post, put, settings
 
 
 async def test_sending_a_canceled_one_again_that_is_refused_leaves_its_post_canceled(world: World) -> None:
@@ -121,3 +123,50 @@ async def test_a_question_that_was_dropped_after_all_was_canceled_does_not_lag_b
     await remedies.send_again(world.workspace, unclear.id, sure=True)
     await world.dispatch()
     assert (await fresh(unclear)).state == State.PUBLISHED
+
+
+async def test_a_disconnection_holds_though_an_earlier_save_was_cut_off(world: World) -> None:
+    post = await scheduled(world, "bluesky")
+    [delivery] = await of_post(post)
+    ago = now() - timedelta(minutes=1)
+    await put(post, text="Ring them louder", revision=Id(), planned_at=now(), settling=True, settling_at=ago)
+    await profiles.disconnect(world.workspace, delivery.account_id)
+    assert (await views.view(world.workspace, post.id)).status == "canceled"
+    await connecting.connect_sandbox(world.workspace)
+    for _ in range(3):
+        await world.dispatch()
+    assert ((await fresh(delivery)).state, await world.texts()) == (State.CANCELED, [])
+
+
+async def test_a_drop_holds_though_an_earlier_save_was_cut_off(world: World) -> None:
+    post = await scheduled(world, "bluesky")
+    [delivery] = await of_post(post)
+    ago = now() - timedelta(minutes=1)
+    await put(post, text="Ring them louder", revision=Id(), planned_at=now(), settling=True, settling_at=ago)
+    await remedies.drop(world.workspace, delivery.id)
+    for _ in range(3):
+        await world.dispatch()
+    dropped = await fresh(delivery)
+    assert (dropped.state, dropped.dropped, await world.texts()) == (State.CANCELED, True, [])
+
+
+@pytest.mark.parametrize("answer", ["deny", "drop and send again"])
+async def test_who_is_asked_early_sends_nothing_before_the_network_has_settled(world: World, belfry: Belfry, answer: str) -> None:
+    """A request that was given up may still arrive: a second one beside it would be a second post."""
+    delivery = await world.queued(NAME)
+    fenced_at = now() - timedelta(seconds=5)
+    await put(delivery, state=State.UNCONFIRMED, undecidable=True, fenced_at=fenced_at, first_sent_at=fenced_at)
+    if answer == "deny":
+        await remedies.deny(world.workspace, delivery.id)
+    else:
+        await remedies.drop(world.workspace, delivery.id)
+        await remedies.send_again(world.workspace, delivery.id, sure=True)
+    await world.dispatch()
+    waiting = await fresh(delivery)
+    limits = timedelta(seconds=settings().step_limit) + belfry.capabilities.settles_in
+    assert (waiting.state, belfry.posts) == (State.SCHEDULED, {})
+    assert "may still appear" in (await views.view(world.workspace, delivery.post_id)).deliveries[0].detail
+    assert waiting.due_at >= fenced_at + limits - timedelta(milliseconds=1)
+    await world.pass_time(limits)
+    await world.dispatch()
+    assert (await fresh(delivery)).state == State.PUBLISHED

@@ -210,6 +210,7 @@ async def test_the_same_words_sent_again_are_the_same_post_to_the_network(world:
     assert "may be on the network" in (await views.view(world.workspace, delivery.post_id)).deliveries[0].detail
     again = await remedies.send_again(world.workspace, delivery.id, sure=True)
     assert (again.parts, again.content_at) == (delivery.parts, delivery.content_at)
+    await world.pass_time(timedelta(minutes=2))
     await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
     assert len(belfry.posts) == 1

@@ -191,6 +191,7 @@ class Delivery(Identified, Document):
             ),
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
             IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
+            IndexModel([("workspace_id", ASCENDING), ("post_id", DESCENDING)], name="by_post"),
             IndexModel(
                 [("account_id", ASCENDING), ("remote_id", ASCENDING)],
                 name="receipt",

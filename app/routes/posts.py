@@ -48,13 +48,12 @@ async def index(
         limit=_PAGE + 1,
     )
     shown = found[:_PAGE]
-    covers = {view.post.id: (await posts.attached(identity.workspace, view.attachments[:1])) for view in shown}
     return page(
         "posts.html",
         me=identity,
         section="posts",
         views=shown,
-        covers={post_id: images[0] for post_id, images in covers.items() if images},
+        covers=await posts.covers(identity.workspace, shown),
         filters=_FILTERS,
         current=current,
         paged=bool(before),

@@ -343,6 +343,17 @@ async def test_ids_of_text_are_found_compared_and_sorted(jobs: AsyncCollection[D
     assert [document["_id"] for document in older] == [ids[2], ids[1]]
 
 
+async def test_a_range_of_ids_within_one_owner_is_found_newest_first_and_ends_where_it_is_told(
+    jobs: AsyncCollection[Document],
+) -> None:
+    ids = sorted(Id() for _ in range(6))
+    await insert(jobs, *(job(number, post=ids[number], owner="alice") for number in (2, 0, 3, 1, 5, 4)))
+    await insert(jobs, job(9, post=ids[2], owner="bob"))
+    within = jobs.find({"owner": {"$eq": "alice"}, "post": {"$gte": ids[1], "$lte": ids[4]}}, {"number": 1, "post": 1})
+    found = await within.sort([("post", DESCENDING)]).limit(3).to_list()
+    assert [(one["number"], one["post"], "state" in one) for one in found] == [(n, ids[n], False) for n in (4, 3, 2)]
+
+
 async def test_equality_by_operator_finds_the_same_and_goes_with_dates_and_order(jobs: AsyncCollection[Document]) -> None:
     """``app.queries.equal`` writes it so, because the embedded engine uses an index only for this form."""
     ids = sorted(Id() for _ in range(4))

@@ -1,26 +1,20 @@
-"""Posts: writing them, and changing them for as long as nothing was sent.
-
-Every save names the revision it was made from (``base``) and is refused with :class:`Conflict` if somebody else saved meanwhile;
-``engine/outbox`` tells in which order post and deliveries are written. A form that is submitted twice (the same ``new_id``), or
-again after a crash in between, completes the same post instead of making another.
-"""
+"""Posts: writing them, and changing them for as long as nothing was sent. How a save is guarded stands in :mod:`saving`."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
-
-from app.engine import deliveries, dispatching, outbox
-from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
+from app.engine import deliveries, outbox
+from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now, reading
-from app.services.writing import composing
+from app.services.writing import composing, saving
 from app.services.writing.composing import AttachedMedia, Draft, Preview, attached, previews
-from app.services.writing.views import DeliveryView, PostView, listed, view
+from app.services.writing.listing import covers, listed
+from app.services.writing.saving import NEW, Target, get
+from app.services.writing.views import PostView, view
+from app.services.writing.words import DeliveryView
 from app.zones import ZONES, local, parse
 
 __all__ = [
@@ -32,6 +26,7 @@ __all__ = [
     "Target",
     "attached",
     "cancel",
+    "covers",
     "delete",
     "draft_of",
     "editable",
@@ -50,24 +45,6 @@ FARTHEST = timedelta(days=5 * 366)
 
 PAST = timedelta(minutes=1)
 """A time this much in the past is the minute that just went by; it is sent at once."""
-
-CANCELED = "This post was canceled. Press the button again if it is to go out after all."
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a form is saved: into the post ``post_id`` as of revision ``base``, or as a new post with the id ``new_id``.
-
-    ``sure``: the person was told that the post is canceled, and means it.
-    """
-
-    post_id: Id | None = None
-    base: Id | None = None
-    new_id: Id | None = None
-    sure: bool = False
-
-
-NEW = Target()
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -102,7 +79,7 @@ async def save_draft(workspace: Workspace, user: User, draft: Draft, target: Tar
         planned_at=parse(draft.date, draft.time, draft.zone) if timed else None,
         planned_local=f"{draft.date}T{draft.time}" if timed else None,
     )
-    return await _save(workspace, post, target)
+    return await saving.save(workspace, post, target)
 
 
 async def _submit(
@@ -111,7 +88,7 @@ async def _submit(
     shown = await composing.check(workspace, draft)
     accounts = [one.account for one in shown]
     post = await _authored(workspace, user, draft, accounts, target, is_draft=False, planned_at=at, planned_local=planned_local)
-    return await _save(workspace, post, target)
+    return await saving.save(workspace, post, target)
 
 
 def _chosen_time(date: str, time: str, zone: str) -> datetime:
@@ -147,84 +124,6 @@ async def _authored(
     )
 
 
-# --- saving -----------------------------------------------------------------------------------------------------------
-
-_AUTHORED = {"text", "language", "attachments", "variants", "draft"}
-_KEPT = {"id", "order", "workspace_id", "author_id", "created_at"}
-
-
-async def _save(workspace: Workspace, post: Post, target: Target) -> Post:
-    if target.post_id is None:
-        try:
-            await post.insert()
-        except DuplicateKeyError:  # the form was sent before; perhaps somebody went back to it and changed it
-            return await _again(workspace, post)
-        return await _settled(post)
-    known = await get(workspace, target.post_id)
-    if target.base is not None and known.revision != target.base:
-        return await _again(workspace, post)
-    return await _replace(known, post, sure=target.sure)
-
-
-async def _again(workspace: Workspace, post: Post) -> Post:
-    """The form was made from an older revision: either it is the very form that was saved, or somebody else was faster."""
-    known = await get(workspace, post.id)
-    if known.canceled or not _says_the_same(known, post):
-        raise Conflict
-    return await _settled(known)
-
-
-async def _replace(known: Post, post: Post, *, sure: bool) -> Post:
-    found = await outbox.of(known.id)
-    if any(one.state == State.PUBLISHED for one in found) and (post.draft or not any(one.state in EDITABLE for one in found)):
-        raise GoneOut
-    if known.canceled and not post.draft and not sure:
-        raise Unsure(CANCELED)
-    return await _change(known, post.model_dump(exclude=_KEPT))
-
-
-async def _change(known: Post, changes: dict[str, Any]) -> Post:
-    """Hold, save, follow: see :mod:`app.engine.outbox`. Raises ``TooLate``, ``Conflict``; then nothing was changed."""
-    token = Id()
-    await outbox.hold(known, token)
-    saved = None
-    try:
-        saved = await _compare_and_set(known, changes)
-    finally:
-        if saved is None:
-            await asyncio.shield(deliveries.let_go(known.id, token))
-    if saved is None:
-        raise Conflict
-    return await _settled(saved)
-
-
-async def _compare_and_set(known: Post, changes: dict[str, Any]) -> Post | None:
-    fresh = {"revision": Id(), "settling": True, "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
-    posts = Post.get_pymongo_collection()
-    query = {"_id": known.id, "revision": known.revision}
-    found = await posts.find_one_and_update(query, {"$set": fresh}, return_document=ReturnDocument.AFTER)
-    if found is None:  # it may be our own write, applied before its answer was lost
-        found = await posts.find_one({"_id": known.id, "revision": fresh["revision"]})
-    return Post.model_validate(found) if found else None
-
-
-async def _settled(post: Post) -> Post:
-    waiting = await outbox.settle(post)
-    dispatching.hurry(waiting)
-    if await reading.get(Post, post.id) is None:
-        raise NotFound
-    return post
-
-
-def _says_the_same(one: Post, other: Post) -> bool:
-    """Two presses of *Publish now* are not planned for the same instant, and mean the same all the same."""
-    if one.model_dump(include=_AUTHORED) != other.model_dump(include=_AUTHORED):
-        return False
-    if one.planned_local != other.planned_local or (one.planned_at is None) != (other.planned_at is None):
-        return False
-    return one.planned_local is None or one.zone == other.zone
-
-
 # --- people's actions on a whole post ---------------------------------------------------------------------------------
 
 
@@ -240,9 +139,9 @@ async def reschedule(
     if not any(one.state in EDITABLE and not one.dropped for one in found):
         raise TooLate
     if post.canceled and not sure:
-        raise Unsure(CANCELED)
+        raise Unsure(saving.CANCELED)
     plan = {"planned_at": at, "planned_local": f"{date}T{time}", "zone": zone}
-    return await _change(post, plan | _without_dropped(post, found))
+    return await saving.change(post, plan | _without_dropped(post, found))
 
 
 def _without_dropped(post: Post, found: Sequence[Delivery]) -> dict[str, Any]:
@@ -255,7 +154,7 @@ async def move_plan(post: Post, at: datetime) -> Post:
     found = await outbox.of(post.id)
     if not all(one.dropped or one.state in (State.SCHEDULED, State.QUEUED) for one in found):
         raise TooLate
-    return await _change(post, {"planned_at": at, "canceled": post.canceled} | _without_dropped(post, found))
+    return await saving.change(post, {"planned_at": at, "canceled": post.canceled} | _without_dropped(post, found))
 
 
 async def cancel(workspace: Workspace, post_id: Id) -> Post:
@@ -268,10 +167,10 @@ async def cancel(workspace: Workspace, post_id: Id) -> Post:
         raise TooLate("It is a draft: nothing of it will be sent.")
     if not any(_can_be_stopped(delivery) for delivery in await outbox.of(post.id)):
         raise TooLate
-    saved = await _compare_and_set(post, {"canceled": True})
+    saved = await saving.compare_and_set(post, {"canceled": True})
     if saved is None:
         raise Conflict
-    await _settled(saved)
+    await saving.settled(saved)
     if not await _stopped_something(post.id):
         raise TooLate
     return saved
@@ -338,12 +237,4 @@ async def editable(workspace: Workspace, post_id: Id) -> Post:
     found = await outbox.of(post.id)
     if found and not any(one.state in EDITABLE for one in found) and any(one.state == State.PUBLISHED for one in found):
         raise GoneOut
-    return post
-
-
-async def get(workspace: Workspace, post_id: Id) -> Post:
-    """The post, if it belongs to ``workspace``. Raises ``NotFound``."""
-    post = await reading.get(Post, post_id)
-    if post is None or post.workspace_id != workspace.id:
-        raise NotFound
     return post

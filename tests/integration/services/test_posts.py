@@ -484,6 +484,29 @@ async def test_the_pages_of_a_filter_follow_each_other_too(world: World) -> None
     assert all(len(view.deliveries) == 2 for view in first)
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["", "a broken one between"])
+async def test_a_page_whose_posts_lie_far_apart_shows_each_with_all_its_deliveries(world: World, broken: bool) -> None:
+    """The deliveries of a page are read by a range with an end: behind others' in between, they must be found all the same."""
+    for number in range(12):
+        post = await scheduled(world, text=f"Bell {number}")
+        for delivery in await of_post(post) if number not in (0, 1, 10) else []:
+            await put(delivery, state=State.PUBLISHED)
+            if broken and number == 9:
+                await put(delivery, parts="not a list")
+    shown = await posts.listed(world.workspace, status="scheduled", limit=3)
+    assert [(view.post.text, len(view.deliveries)) for view in shown] == [("Bell 10", 2), ("Bell 1", 2), ("Bell 0", 2)]
+    assert all(row.delivery.post_id == view.post.id for view in shown for row in view.deliveries)
+
+
+async def test_only_the_first_picture_of_a_post_stands_for_it_in_the_list(world: World) -> None:
+    first, second = await world.picture("One"), await world.picture("Two")
+    await scheduled(world, text="Without")
+    post = await scheduled(world, text="With", attachments=(first, second))
+    [cover] = (covers := await posts.covers(world.workspace, await posts.listed(world.workspace))).values()
+    assert (list(covers), cover.alt, cover.file.id) == ([post.id], "One", first.media_id)
+    assert await posts.covers(world.elsewhere, await posts.listed(world.workspace)) == {}
+
+
 LISTED_UNDER = {
     "scheduled": {State.SCHEDULED, State.QUEUED, State.PUBLISHING, State.PROCESSING, State.UNCONFIRMED},
     "published": {State.PUBLISHED},

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.ids import Id
 from app.models import EPOCH, FINAL, IN_FLIGHT, Account, AccountState, Delivery, Post, State, reading, tidy
-from app.services.writing import views
+from app.services.writing import listing
 from app.services.writing.views import PostView
 from tests.integration.services.belfry import NAME
 from tests.integration.services.tower import Tower
@@ -90,7 +90,7 @@ class Sight:
 
 async def look(world: World, tower: Tower) -> Sight:
     """Look at the pages, at the database, and at the networks."""
-    pages = await views.listed(world.workspace, limit=100)
+    pages = await listing.listed(world.workspace, limit=100)
     deliveries = await reading.find(Delivery, {})
     accounts = await reading.find(Account, {})
     posts = await world.judge.posts()

@@ -7,8 +7,8 @@ from itertools import combinations
 import pytest
 
 from app.models import FINAL, Part, Receipt, State, Trouble
-from app.services.writing import views
-from app.services.writing.views import DeliveryView
+from app.services.writing import views, words
+from app.services.writing.words import DeliveryView
 from tests.unit.services.documents import NOON, account, delivery
 
 TROUBLE = Trouble(remedy="retry", code="away", message="The server is away.", at=NOON)
@@ -21,7 +21,7 @@ def status(*states: State, draft: bool = False, undecidable: bool = False) -> st
 
 def row(state: State, *, zone: str = "UTC", late: timedelta = -MINUTE, **facts: object) -> DeliveryView:
     """The row as it reads ``late`` after noon."""
-    return views.describe(delivery(state, **facts), account(), [], zone=zone, at=NOON + late)
+    return words.describe(delivery(state, **facts), account(), [], zone=zone, at=NOON + late)
 
 
 # --- a post's status --------------------------------------------------------------------------------------------------

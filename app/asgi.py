@@ -11,7 +11,16 @@ from app.courier import Courier, connect_broker
 from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, static, workspace
 from app.routes.bodies import TEXT_BYTES, Visit
 from app.routes.compression import compress
-from app.routes.security import OnlySignedIn, SignedIn, csrf_config, protect, provide_identity, provide_workspace
+from app.routes.security import (
+    OnlyMembers,
+    OnlySignedIn,
+    SignedIn,
+    csrf_config,
+    protect,
+    provide_identity,
+    provide_member,
+    provide_workspace,
+)
 from app.routes.templating import template_config
 from app.services.people import users
 from app.settings import Settings
@@ -35,7 +44,7 @@ def create_app(settings: Settings, courier: Courier, *, runtime_started: bool = 
             log.warning("first visit: open /setup?token=%s to become the owner", parts.setup_token)
 
     return Litestar(
-        route_handlers=[_public(), _private()],
+        route_handlers=[_public(), _private(), _watched()],
         on_startup=[] if runtime_started else [start],
         on_shutdown=[] if runtime_started else [runtime.stop],
         template_config=template_config(),
@@ -76,3 +85,9 @@ def _private() -> Router:
             "workspace": Provide(provide_workspace, sync_to_thread=False),
         },
     )
+
+
+def _watched() -> Router:
+    """What open pages ask for every few seconds."""
+    place = {"member": Provide(provide_member, sync_to_thread=False)}
+    return Router("/", route_handlers=[posts.watched], middleware=[OnlyMembers], dependencies=place)

@@ -13,6 +13,7 @@ from litestar.types import ExceptionHandlersMap
 from app.errors import Invalid, NotFound, TooLate
 from app.routes.bodies import Left
 from app.routes.templating import page
+from app.services.people.users import Identity
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ _BROKEN = (
 
 def _show(request: Request[Any, Any, Any], status: int, title: str, message: str) -> HTMXBlockTemplate:
     if request.headers.get("HX-Request") != "true":
-        return page("failure.html", status=status, title=title, message=message, me=request.scope.get("user"))
+        who = request.scope.get("user")
+        return page("failure.html", status=status, title=title, message=message, me=who if isinstance(who, Identity) else None)
     answer = page("failure.html", block="alert", status=status, message=message)
     answer.headers.update({"HX-Retarget": "#alerts", "HX-Reswap": "innerHTML"})
     return answer

@@ -1,7 +1,6 @@
 """Written posts: the list, one post's page, and what people do with it."""
 
 import contextlib
-import hashlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,11 +14,12 @@ from app.errors import Invalid, TooLate, Unsure
 from app.ids import Id
 from app.models import FINAL, now
 from app.routes import forms
-from app.routes.security import Asking, Me
+from app.routes.security import Asking, Me, Place
 from app.routes.templating import page
 from app.services.accounts import profiles
+from app.services.people import workspaces
 from app.services.people.users import Identity
-from app.services.writing import posts, remedies
+from app.services.writing import posts, remedies, watching
 from app.services.writing.posts import Draft, PostView
 from app.zones import local
 from platforms import REGISTRY
@@ -83,13 +83,21 @@ async def show(identity: Me, post_id: FromPath[str]) -> Response[Any]:
 
 
 @get("/posts/{post_id:str}/status")
-async def status(identity: Me, post_id: FromPath[str], seen: FromQuery[str] = "") -> Response[Any]:
+async def status(member: Place, post_id: FromPath[str], seen: FromQuery[str] = "") -> Response[Any]:
     """The status block for htmx. 204 while nothing is new: the page then keeps what is unfolded or half typed."""
-    view = await posts.view(identity.workspace, forms.to_id(post_id))
-    if _fingerprint(view) == seen:
-        return Response(None, status_code=204, headers={"Cache-Control": "no-store"})
-    attached = await posts.attached(identity.workspace, view.attachments)
-    return page("post.html", block="status", problems={}, alone=True, attached=attached, **_status_context(view))
+    asked = forms.to_id(post_id)
+    if await watching.unchanged(member.workspace_id, asked, seen=seen):
+        return _unchanged()
+    workspace = await workspaces.of(member)
+    context = _status_context(await posts.view(workspace, asked))
+    if context["seen"] == seen:
+        return _unchanged()
+    attached = await posts.attached(workspace, context["view"].attachments)
+    return page("post.html", block="status", problems={}, alone=True, attached=attached, **context)
+
+
+def _unchanged() -> Response[Any]:
+    return Response(None, status_code=204, headers={"Cache-Control": "no-store"})
 
 
 @post("/posts/{post_id:str}/cancel")
@@ -237,8 +245,9 @@ async def _show(
 
 def _status_context(view: PostView, plan: Draft | None = None, link: Link | None = None) -> dict[str, Any]:
     """What the block ``status`` needs; ``plan`` and ``link`` hold a refused new time, or address, as it was typed."""
-    every = poll_every(view, now())
-    return {"view": view, "seen": _fingerprint(view), "poll_every": every, "plan": plan or _plan(view), "link": link}
+    at = now()
+    marks = {"seen": watching.mark(view, at), "poll_every": poll_every(view, at)}
+    return {"view": view, **marks, "plan": plan or _plan(view), "link": link}
 
 
 def poll_every(view: PostView, at: datetime) -> int | None:
@@ -249,17 +258,6 @@ def poll_every(view: PostView, at: datetime) -> int | None:
     return 20 if view.status == "scheduled" and next_due - at > _SOON else 2
 
 
-def _fingerprint(view: PostView) -> str:
-    """Changes whenever the status block would."""
-    facts = [
-        (each.delivery.updated_at, each.label, each.detail, each.url, sorted(each.actions), len(each.attempts))
-        for each in view.deliveries
-    ]
-    return hashlib.sha256(repr((view.status, view.post.revision, view.planned_at, view.can_edit, facts)).encode()).hexdigest()[
-        :16
-    ]
-
-
 def _plan(view: PostView) -> Draft:
     """The planned time as the reschedule form shows it."""
     wall = local(view.planned_at or now(), view.zone)
@@ -268,5 +266,8 @@ def _plan(view: PostView) -> Draft:
 
 router = Router(
     "/",
-    route_handlers=[start, index, show, status, cancel, reschedule, delete, send_again, send_all_again, drop, confirm, deny],
+    route_handlers=[start, index, show, cancel, reschedule, delete, send_again, send_all_again, drop, confirm, deny],
 )
+
+watched = Router("/", route_handlers=[status])
+"""What an open page asks for again and again."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Request
@@ -14,7 +15,7 @@ from litestar.middleware.authentication import AbstractAuthenticationMiddleware,
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
 from app import runtime
-from app.models import Workspace
+from app.models import Member, Workspace
 from app.services.people import users
 from app.services.people.users import Identity
 from app.settings import Settings
@@ -26,6 +27,8 @@ Me = NamedDependency[Identity]
 """The signed-in person, as handlers ask for it."""
 Here = NamedDependency[Workspace]
 """The person's workspace, as handlers ask for it."""
+Place = NamedDependency[Member]
+"""The person's place in it, as handlers behind :class:`OnlyMembers` ask for it."""
 
 COOKIE = "carillon_session"
 _CSRF_COOKIE = "carillon_csrf"
@@ -35,13 +38,15 @@ _CSRF_HEADER = "X-CSRFToken"
 class SignedIn(AbstractAuthenticationMiddleware):
     """Finds out whose cookie it is; a stranger's visit goes on too."""
 
+    _ask: Callable[[str], Awaitable[Identity | Member | None]] = staticmethod(users.identify)
+
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         settings = runtime.current().settings
         token = connection.cookies.get(cookie_name(COOKIE, settings), "")
         forgery = connection.headers.get(_CSRF_HEADER, "") + connection.cookies.get(cookie_name(_CSRF_COOKIE, settings), "")
         if not forgery.isascii():  # Litestar compares them with a function that takes no other letters
             raise PermissionDeniedException
-        return AuthenticationResult(user=await users.identify(token) if token else None, auth=token)
+        return AuthenticationResult(user=await self._ask(token) if token else None, auth=token)
 
 
 class OnlySignedIn(SignedIn):
@@ -52,6 +57,19 @@ class OnlySignedIn(SignedIn):
         if found.user is None:
             raise NotAuthorizedException
         return found
+
+
+class OnlyMembers(OnlySignedIn):
+    """The same, for what is asked for again and again: who it is, is not looked up, only their place in a workspace."""
+
+    _ask = staticmethod(users.membership)
+
+
+def provide_member(request: Request[Any, Any, Any]) -> Member:
+    """The signed-in person's place, for handlers behind :class:`OnlyMembers`."""
+    if not isinstance(request.user, Member):
+        raise NotAuthorizedException
+    return request.user
 
 
 def provide_identity(request: Request[Any, Any, Any]) -> Identity:

@@ -1,11 +1,19 @@
 """A workspace's own settings."""
 
-from app.errors import Invalid
-from app.models import LatePolicy, Workspace
+from app.errors import Invalid, NotFound
+from app.models import LatePolicy, Member, Workspace, reading
 from app.zones import ZONES
 
 LATEST = 7 * 24 * 60
 """Minutes; a post that is a week late is late by any measure."""
+
+
+async def of(member: Member) -> Workspace:
+    """The workspace that it is a place in. Raises ``NotFound``."""
+    workspace = await reading.get(Workspace, member.workspace_id)
+    if workspace is None:
+        raise NotFound
+    return workspace
 
 
 async def change(workspace: Workspace, *, name: str, zone: str, late_policy: str, late_after: str) -> None:

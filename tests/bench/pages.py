@@ -1,5 +1,7 @@
-"""What a person waits for: from the click to the network, the composer's answer, and the pages opened most."""
+"""What a person waits for: from the click to the network, the composer's answer, the pages opened most, and open pages' polls."""
 
+import asyncio
+import html
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +27,9 @@ POSTS = 100_000 if ON_MONGODB else 20_000
 
 TIMES = 100
 
+WATCHERS, WATCHED = 8, 5.0
+"""Pages of one post that are open at once, each asking again as soon as it has its answer; for how many seconds."""
+
 
 @dataclass
 class Desk:
@@ -34,6 +39,8 @@ class Desk:
     account: Account
     token: str = ""
     took: list[float] = field(default_factory=list)
+    written: str = ""
+    """The address of the post that was written last."""
 
     async def sit_down(self) -> None:
         """Read the composer's page once."""
@@ -51,6 +58,7 @@ class Desk:
         self.took.append(time.perf_counter() - begun)
         if answer.status_code != httpx.codes.SEE_OTHER:
             raise ValueError(f"the form was not taken: {answer.status_code}")
+        self.written = answer.headers["location"]
 
 
 async def measure(base: Base, _: Profiles) -> list[Figure]:
@@ -70,6 +78,7 @@ async def measure(base: Base, _: Profiles) -> list[Figure]:
                 *percentiles("click", "ms", await _clicks(base, desk), 0.5, 0.99, goals={0.5: "< 100"}),
                 *percentiles("compose", "ms", await _forms(desk), 0.5, 0.99, goals={0.5: "< 40"}),
                 *await _pages(visitor, last),
+                await _polls(visitor, desk.written),
             ]
 
 
@@ -117,3 +126,30 @@ async def _loads(load: Callable[[], Awaitable[httpx.Response]]) -> list[float]:
         (await load()).raise_for_status()
         took.append(time.perf_counter() - begun)
     return took
+
+
+async def _polls(visitor: Visitor, address: str) -> Figure:
+    """How many looks at a post that waits one web process answers. Over bare sockets: a client costs the same two cores."""
+    found = re.search(r'hx-get="([^"]+)"', (await visitor.http.get(address)).text)
+    if found is None:
+        raise ValueError("the page of a post that waits does not poll")
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.http.cookies.items())
+    request = f"GET {html.unescape(found[1])} HTTP/1.1\r\nHost: bench\r\nHX-Request: true\r\nCookie: {cookies}\r\n\r\n"
+    begun = time.perf_counter()
+    answered = await asyncio.gather(*(_watch(visitor.http.base_url, request.encode()) for _ in range(WATCHERS)))
+    rate = sum(answered) / (time.perf_counter() - begun)
+    return Figure("polls_per_s", round(rate), ">= 150", f"unchanged, {WATCHERS} at once, one web process")
+
+
+async def _watch(url: httpx.URL, request: bytes) -> int:
+    """Ask until the time is over; how many answers came, none of which may have a body."""
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    number, end = 0, time.perf_counter() + WATCHED
+    while time.perf_counter() < end:
+        writer.write(request)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if b" 204 " not in answer.partition(b"\r\n")[0]:
+            raise ValueError(f"not an unchanged poll: {answer[:80]!r}")
+        number += 1
+    writer.close()
+    return number

@@ -101,17 +101,35 @@ async def test_a_network_that_asks_to_wait_is_shown_with_the_next_try(
 
 
 @pytest.mark.parametrize("scripting", [True], indirect=True, ids=["with scripts"])
-async def test_an_unchanged_page_keeps_what_is_unfolded(alice: Visitor) -> None:
+async def test_an_unchanged_page_keeps_what_is_unfolded_and_half_typed(alice: Visitor) -> None:
     await alice.compose(unique("Stay open"), accounts=1)
     await alice.plan(in_minutes(2))
     await alice.press("Schedule")
     await alice.unfold("Reschedule")
+    await alice.page.get_by_label("Time", exact=True).fill("23:45")
     async with alice.page.expect_response(lambda response: "/status" in response.url) as first:
         pass
     assert (await first.value).status == 204
     await expect(alice.page.get_by_role("button", name="Move it there")).to_be_visible()
+    await expect(alice.page.get_by_label("Time", exact=True)).to_have_value("23:45")
+    await expect(alice.page.get_by_label("Time", exact=True)).to_be_focused()
     await alice.unfold("Cancel the post")
     await alice.press("Cancel it")
+
+
+@pytest.mark.parametrize("scripting", [True], indirect=True, ids=["with scripts"])
+async def test_what_happens_in_another_window_is_seen_without_reloading(alice: Visitor) -> None:
+    await alice.compose(unique("In two windows"), accounts=1)
+    await alice.plan(in_minutes(2))
+    await alice.press("Schedule")
+    await alice.sees_status("Scheduled")
+    other = Visitor(await alice.page.context.new_page(), scripting=True)
+    await other.page.goto(alice.page.url)
+    await other.unfold("Cancel the post")
+    await other.press("Cancel it")
+    await other.sees_status("Canceled")
+    await alice.sees_status("Canceled")
+    await expect(alice.page.locator("#status[hx-get]")).to_have_count(0)
 
 
 async def test_a_draft_can_be_deleted(alice: Visitor) -> None:

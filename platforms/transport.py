@@ -1,0 +1,211 @@
+"""httpx's transport over aiohttp, which takes a fraction of the processor time of httpx's own pool.
+
+Once there is a connection, anything may have been sent. So no error that is raised here is one of httpx's errors about
+*connecting*; those come from :mod:`platforms.connections` alone. (The package httpx-aiohttp calls a connection that broke in the
+middle of an answer a ``ConnectTimeout``. That is why there is this module.)
+
+aiohttp by itself repeats a ``GET`` whose connection broke, but a ``PUT`` and a ``DELETE`` too. It does so when it sees its own
+exceptions; so they become httpx's before it sees them, and only a ``GET`` is repeated, by :func:`_once_more`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+
+import aiohttp
+import httpx
+from multidict import CIMultiDict
+from yarl import URL
+
+from platforms.connections import Asked, Connector
+from platforms.hosts import Guard
+
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes; the longest answer we ask for, a page of forty statuses, is well below one megabyte."""
+
+_LINE = 32 * 1024
+"""Bytes of the longest header; some servers' security policies exceed aiohttp's 8 KiB."""
+_HEADERS = 256
+_PIECE = 64 * 1024
+"""Bytes of a body that are written at once; aiohttp waits for the network after as many."""
+_OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""What aiohttp would add; httpx has added what there is to add."""
+_BROKEN = (aiohttp.ClientError, aiohttp.EofStream, OSError, ValueError)
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+class AnswerTooLong(httpx.ReadError):
+    """The answer did not end: somebody wants our memory."""
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Sends requests; opened at the first one, on the loop that runs then."""
+
+    def __init__(self, guard: Guard, *, connections: int) -> None:
+        self._guard, self._connections = guard, connections
+        self._context = ssl.create_default_context()
+        self._context.set_alpn_protocols(["http/1.1"])
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer's head; its body follows with the stream. An answer is not unpacked: a packed one could become anything."""
+        if request.url.scheme not in {"http", "https"} or not request.url.host:
+            raise httpx.UnsupportedProtocol(f"no address to ask: {request.url.scheme}")
+        answer = await self._answer(request)
+        return httpx.Response(
+            answer.status,
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"],
+            stream=_Bounded(answer),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode()},
+        )
+
+    async def warm(self, url: httpx.URL, *, connections: int, timeout: float) -> None:
+        """Hold that many connections to the server of ``url`` at once, then let them rest. Raises ``httpx.TransportError``."""
+        session = self._opened()
+        if not isinstance(connector := session.connector, Connector):
+            raise httpx.ConnectError("the client was closed")
+        limits = aiohttp.ClientTimeout(connect=timeout, sock_connect=timeout)
+        request = Asked("GET", _target(url), loop=asyncio.get_running_loop(), session=session)
+        found = await asyncio.gather(
+            *(connector.connect(request, [], limits) for _ in range(connections)), return_exceptions=True
+        )
+        failed = [one for one in found if isinstance(one, BaseException)]
+        for one in found:
+            if not isinstance(one, BaseException):
+                one.release()
+        if failed:
+            raise failed[0]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=Connector(self._guard, context=self._context, connections=self._connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=Asked,
+                middlewares=(_once_more,),
+                skip_auto_headers=_OWN_HEADERS,
+                auto_decompress=False,
+                trust_env=False,
+                max_line_size=_LINE,
+                max_field_size=_LINE,
+                max_headers=_HEADERS,
+            )
+        return self._session
+
+    async def _answer(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        timeout = request.extensions.get("timeout", {})
+        try:
+            async with asyncio.timeout(None) as patience:
+                return await self._opened().request(
+                    request.method,
+                    _target(request.url),
+                    headers=_headers(request),
+                    data=_body(request, patience, timeout.get("write")),
+                    allow_redirects=False,
+                    timeout=_limits(timeout),
+                )
+        except TimeoutError as error:
+            raise httpx.WriteTimeout("the server does not take what is sent") from error
+        except ValueError as error:  # what happens later is one of httpx's errors
+            raise httpx.UnsupportedProtocol("no request can be made of this") from error
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """The body of an answer, which ends after ``MAX_ANSWER`` bytes."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MAX_ANSWER
+        try:
+            async for chunk in self._answer.content.iter_any():
+                left -= len(chunk)
+                if left < 0:
+                    raise AnswerTooLong(f"more than {MAX_ANSWER} bytes")
+                yield chunk
+        except _BROKEN as error:
+            raise _after_connecting(error) from error
+
+    async def aclose(self) -> None:
+        """Closes the connection too, unless the answer was read to its end: then that is somebody else's by now."""
+        self._answer.close()
+
+
+async def _once_more(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A server may close a kept connection in the moment we use it. What only reads is then asked once more."""
+    try:
+        return await _told(request, send)
+    except _CLOSED:
+        kept = isinstance(request, Asked) and request.kept
+        if request.method != "GET" or not kept:  # it answered a new connection like this: that is how it is today
+            raise
+    return await _told(request, send)
+
+
+async def _told(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await send(request)
+    except _BROKEN as error:
+        raise _after_connecting(error) from error
+
+
+def _after_connecting(error: Exception) -> httpx.TransportError:
+    """httpx's word for what happened on a connection: never one that means that there was none."""
+    match error:
+        case TimeoutError():
+            return httpx.ReadTimeout("the server is silent")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
+            return httpx.RemoteProtocolError("the connection ended before the answer did, or this is no answer")
+        case aiohttp.ClientError() | OSError():
+            return httpx.ReadError("the connection broke")
+        case ValueError():
+            return httpx.LocalProtocolError("this cannot be sent")
+    return httpx.RemoteProtocolError("the connection was closed")
+
+
+def _target(url: httpx.URL) -> URL:
+    """As httpx would send it; yarl by itself would write some characters another way. Without name and password, which httpx
+    has put into a header.
+    """
+    return URL(f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode()}", encoded=True)
+
+
+def _headers(request: httpx.Request) -> CIMultiDict[str]:
+    """All but the one that aiohttp adds itself to a body of unknown length."""
+    pairs = ((name.decode(), value.decode()) for name, value in request.headers.raw)
+    return CIMultiDict((name, value) for name, value in pairs if name.lower() != "transfer-encoding")
+
+
+def _limits(timeout: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=timeout.get("pool"), sock_connect=timeout.get("connect"), sock_read=timeout.get("read"))
+
+
+def _body(request: httpx.Request, patience: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:
+    """A short body as it is; a long one in pieces, and ``patience`` ends when none of it is taken for so many ``seconds``."""
+    try:
+        content = request.content
+    except httpx.RequestNotRead:
+        return _pieces(request, patience, seconds)
+    return _pieces(request, patience, seconds) if len(content) > _PIECE else content or None
+
+
+async def _pieces(request: httpx.Request, patience: asyncio.Timeout, seconds: float | None) -> AsyncIterator[bytes]:
+    if not isinstance(request.stream, httpx.AsyncByteStream):
+        raise TypeError("an asynchronous client sends an asynchronous stream")
+    async for chunk in request.stream:
+        for start in range(0, len(chunk), _PIECE):
+            _wait(patience, seconds)
+            yield chunk[start : start + _PIECE]
+    _wait(patience, None)  # aiohttp begins to wait for the answer
+
+
+def _wait(patience: asyncio.Timeout, seconds: float | None) -> None:
+    with suppress(RuntimeError):  # the answer came before all was sent
+        patience.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)

@@ -26,4 +26,4 @@ EXPOSE 8000
 # Not healthy while the database does not answer. Workers have no port: docker-compose.yml switches this off for them.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=5)"]
-CMD ["uvicorn", "--factory", "app.asgi:served", "--host", "0.0.0.0", "--port", "8000", "--no-server-header"]
+CMD ["uvicorn", "--factory", "app.asgi:served", "--host", "0.0.0.0", "--port", "8000", "--loop", "uvloop", "--no-server-header"]

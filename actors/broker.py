@@ -10,9 +10,10 @@ from typing import Any
 from dramatiq import Broker, Message, MessageProxy, Middleware
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import AsyncIO, Retries, TimeLimit
+from dramatiq.middleware import Retries, TimeLimit
 
 from actors.engine import Engine, Lanes, Punctual
+from actors.loop import Loop
 from app.courier import lane
 from app.models import UPLOADS
 from platforms import REGISTRY
@@ -41,7 +42,7 @@ class OnlyIds(Middleware):
 def make_broker(amqp_url: str | None) -> Broker:
     """RabbitMQ at ``amqp_url``, or the broker in memory; with a lane for every platform, and one for long uploads."""
     middleware: list[Middleware] = [
-        AsyncIO(),  # the event loop: first to start, last to stop
+        Loop(),  # the event loop: first to start, last to stop
         Engine(),  # database, HTTP client and dispatcher live on that loop
         Punctual(),  # delayed messages leave on time
         Lanes(),  # a stalled platform holds up only its own

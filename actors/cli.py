@@ -5,7 +5,6 @@ carillon sandbox   only the sandbox networks, on their own port
 """
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from actors.embedded import run
 from actors.embedded_database import CannotStart
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         uvicorn.run(create_sandbox(store=options.store), host=options.host, port=options.port, log_level="warning")
         return
     try:
-        asyncio.run(run(host=options.host, port=options.port, folder=options.data_dir))
+        uvloop.run(run(host=options.host, port=options.port, folder=options.data_dir))
     except CannotStart as error:
         sys.exit(f"carillon: {error}")
 

@@ -19,13 +19,13 @@ from urllib.parse import quote
 
 import uvicorn
 from dramatiq import Broker, Worker, get_broker
-from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
-from dramatiq.middleware import AsyncIO
+from dramatiq.asyncio import set_event_loop_thread
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 from pymongo.errors import ConnectionFailure
 
 from actors.embedded_database import CannotStart, running
+from actors.loop import Loop, LoopThread
 from app import runtime
 from app.asgi import create_app
 from app.courier import Courier, connect_broker
@@ -217,13 +217,11 @@ async def _database(folder: Path) -> AsyncIterator[str]:
 # --- the actors -------------------------------------------------------------------------------------------------------
 
 
-class _ThisLoop(EventLoopThread):
-    """Dramatiq's bridge from worker threads to coroutines, over the loop that is running already instead of one of its own."""
+class _ThisLoop(LoopThread):
+    """The loop that is running already."""
 
     def __init__(self) -> None:
-        super().__init__(log)
-        self.loop.close()
-        self.loop = asyncio.get_running_loop()
+        super().__init__(asyncio.get_running_loop())
 
     def stop(self) -> None:
         """The loop belongs to the web server."""
@@ -232,7 +230,7 @@ class _ThisLoop(EventLoopThread):
 @asynccontextmanager
 async def _worker(broker: Broker) -> AsyncIterator[None]:
     """A Dramatiq worker on this process's event loop. Started and stopped in a thread, because its hooks wait for the loop."""
-    broker.middleware = [one for one in broker.middleware if not isinstance(one, AsyncIO)]
+    broker.middleware = [one for one in broker.middleware if not isinstance(one, Loop)]
     set_event_loop_thread(_ThisLoop())
     worker = Worker(broker, worker_threads=THREADS)
     await asyncio.to_thread(worker.start)

@@ -94,7 +94,7 @@ def share(threads: int, platforms: int) -> int:
 def _on_loop(work: Any) -> Any:
     loop = get_event_loop_thread()
     if loop is None:
-        raise RuntimeError("the AsyncIO middleware must come before Engine")
+        raise RuntimeError("the Loop middleware must come before Engine")
     return loop.run_coroutine(work)
 
 

@@ -133,7 +133,18 @@ class Site:
     def start_web(self) -> Server:
         """Start one web process."""
         port = free_port()
-        command = ["-m", "uvicorn", "--factory", "app.asgi:served", "--port", str(port), "--log-level", "warning"]
+        command = [
+            "-m",
+            "uvicorn",
+            "--factory",
+            "app.asgi:served",
+            "--port",
+            str(port),
+            "--loop",
+            "uvloop",
+            "--log-level",
+            "warning",
+        ]
         return self._start(
             [*command, "--no-access-log"], self.folder / "web.log", lambda: accepts(port), f"http://127.0.0.1:{port}"
         )

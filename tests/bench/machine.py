@@ -10,7 +10,7 @@ import psutil
 from tests.bench.figures import Figure
 from tests.bench.site import ON_MONGODB
 
-_PACKAGES = ("dramatiq", "pymongo", "beanie", "litestar", "httpx", "nx-27017")
+_PACKAGES = ("dramatiq", "pymongo", "beanie", "litestar", "httpx", "aiohttp", "uvloop", "nx-27017")
 
 
 def describe() -> list[Figure]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -67,15 +68,18 @@ class Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("the client was closed")
         limits = aiohttp.ClientTimeout(connect=timeout, sock_connect=timeout)
         request = Asked("GET", _target(url), loop=asyncio.get_running_loop(), session=session)
-        found = await asyncio.gather(
-            *(connector.connect(request, [], limits) for _ in range(connections)), return_exceptions=True
-        )
-        failed = [one for one in found if isinstance(one, BaseException)]
-        for one in found:
-            if not isinstance(one, BaseException):
+        held: list[Connection] = []
+
+        async def hold() -> None:
+            held.append(await connector.connect(request, [], limits))
+
+        try:
+            found = await asyncio.gather(*(hold() for _ in range(connections)), return_exceptions=True)
+        finally:
+            for one in held:
                 one.release()
-        if failed:
-            raise failed[0]
+        for failed in filter(None, found):
+            raise failed
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -121,6 +125,9 @@ class _Bounded(httpx.AsyncByteStream):
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
+        # Without a length the answer ends with the connection. aiohttp takes a reset for such an end.
+        endless = "Content-Length" not in answer.headers and "Transfer-Encoding" not in answer.headers
+        self._until_closed = answer.connection.protocol if endless and answer.connection else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = MAX_ANSWER
@@ -130,6 +137,8 @@ class _Bounded(httpx.AsyncByteStream):
                 if left < 0:
                     raise AnswerTooLong(f"more than {MAX_ANSWER} bytes")
                 yield chunk
+            if self._until_closed is not None and isinstance(broken := self._until_closed.exception(), OSError):
+                raise broken
         except _BROKEN as error:
             raise _after_connecting(error) from error
 

@@ -164,6 +164,13 @@ async def with_a_reset_in_the_body(caller: Caller) -> None:
     caller.reset()
 
 
+async def with_a_reset_in_a_body_without_a_length(caller: Caller) -> None:
+    await caller.whole()
+    caller.answer(b"HTTP/1.1 200 OK\r\n\r\nhal")
+    await asyncio.sleep(0.1)
+    caller.reset()
+
+
 async def in_another_language(caller: Caller) -> None:
     await caller.whole()
     caller.answer(b"220 mail.example ESMTP\r\n")
@@ -189,6 +196,7 @@ BROKEN = [
     in_the_body,
     in_a_chunk,
     with_a_reset_in_the_body,
+    with_a_reset_in_a_body_without_a_length,
     in_another_language,
     silently,
     silently_in_the_body,
@@ -233,6 +241,17 @@ async def test_a_question_whose_connection_breaks_is_a_server_that_was_not_reach
     with pytest.raises(Unavailable), reading("belfry"):
         await client.get(server.url)
     assert len(server.heard) <= 1
+
+
+async def test_an_answer_without_a_length_ends_with_the_connection(server: Server, client: httpx.AsyncClient) -> None:
+    async def in_its_own_time(caller: Caller) -> None:
+        await caller.whole()
+        for part in (b"HTTP/1.1 200 OK\r\n\r\n", b"o", b"k"):
+            caller.answer(part)
+            await asyncio.sleep(0.02)
+
+    server.acts = [in_its_own_time]
+    assert (await client.post(server.url)).text == "ok"
 
 
 async def test_a_long_body_that_nobody_takes_is_given_up(server: Server, client: httpx.AsyncClient) -> None:
@@ -432,7 +451,7 @@ async def test_the_connections_that_are_kept_are_counted(client: httpx.AsyncClie
 # --- given up ---------------------------------------------------------------------------------------------------------
 
 
-async def given_up(asking: Awaitable[httpx.Response]) -> None:
+async def given_up(asking: Awaitable[object]) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await asking
@@ -440,6 +459,7 @@ async def given_up(asking: Awaitable[httpx.Response]) -> None:
 
 async def test_who_gives_up_connecting_leaves_nothing(server: Server, client: httpx.AsyncClient, hole: str) -> None:
     await given_up(client.post(hole, content=b"ring"))
+    await given_up(warm(client, hole))
     assert (await client.get(server.url)).text == "ok"
 
 

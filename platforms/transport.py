@@ -58,7 +58,7 @@ class Transport(httpx.AsyncBaseTransport):
             answer.status,
             headers=[(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"],
             stream=_Bounded(answer),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode()},
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode(errors="surrogateescape")},
         )
 
     async def warm(self, url: httpx.URL, *, connections: int, timeout: float) -> None:

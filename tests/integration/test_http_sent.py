@@ -254,6 +254,15 @@ async def test_an_answer_without_a_length_ends_with_the_connection(server: Serve
     assert (await client.post(server.url)).text == "ok"
 
 
+async def test_an_answer_in_no_known_letters_is_an_answer(server: Server, client: httpx.AsyncClient) -> None:
+    async def in_its_own_letters(caller: Caller) -> None:
+        await caller.whole()
+        caller.answer(b"HTTP/1.1 200 \xff\xfe\r\nX-Bell: \xff\r\nSet-Cookie: \xff\r\nContent-Length: 2\r\n\r\nok")
+
+    server.acts = [in_its_own_letters]
+    assert (await client.post(server.url)).text == "ok"
+
+
 async def test_a_long_body_that_nobody_takes_is_given_up(server: Server, client: httpx.AsyncClient) -> None:
     async def stands_still(caller: Caller) -> None:
         await caller.head()

@@ -29,6 +29,7 @@ async def run() -> None:
     await _grants()
     await _revisions()
     await _add(Post, revision=FIRST)
+    await Account.get_pymongo_collection().database.drop_collection("buckets")  # rates were counted there (until 0.1)
     await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH)
 
 

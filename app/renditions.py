@@ -9,13 +9,13 @@ from platforms.base import MediaRule
 _being_made: dict[str, asyncio.Task[bytes]] = {}
 
 
-async def read(file: MediaFile, rule: MediaRule) -> bytes:
-    """The bytes of ``file``, made to fit ``rule``. Raises ``FileNotFoundError``, :class:`app.pictures.Failed`.
+async def read(file: MediaFile, rule: MediaRule | None) -> bytes:
+    """The bytes of ``file``, made to fit ``rule`` if there is one. Raises ``FileNotFoundError``, :class:`app.pictures.Failed`.
 
     Who is canceled while it is made (a step limit, a stop) loses nothing: it is made and kept all the same, and the next attempt
     finds it. Two that want the same wait for one.
     """
-    if _fits(file, rule):
+    if rule is None or _fits(file, rule):
         return await runtime.current().storage.get(file.path)
     path = f"{file.path}.{rule.max_bytes}-{rule.max_pixels or 0}"
     try:

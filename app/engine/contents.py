@@ -1,14 +1,15 @@
 """From documents to the frozen :class:`platforms.base.Content` an adapter gets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from math import sqrt
 
 from app import renditions
-from app.models import Account, Attachment, Delivery, MediaFile, reading
+from app.models import Account, Attachment, Delivery, MediaFile, Receipt, reading
 from platforms import REGISTRY
-from platforms.base import Content, Media, MediaRule
+from platforms.base import Content, Media, MediaKind, MediaRule, MediaRules, PartKind, Reference
 from platforms.errors import MediaRejected
 
 
@@ -20,6 +21,7 @@ async def build(
     language: str | None,
     options: Mapping[str, str],
     created_at: datetime,
+    kind: PartKind = PartKind.POST,
     sent: bool = False,
 ) -> Content:
     """Content for ``account``, with its pictures announced as they will be sent there.
@@ -27,37 +29,52 @@ async def build(
     Raises ``MediaRejected`` if a picture is gone: nothing is left out silently. ``sent``: only the past is asked about, which
     needs no file any more.
     """
-    rule = REGISTRY[account.platform].capabilities_for(account.limits).media
+    capabilities = REGISTRY[account.platform].capabilities_for(account.limits)
+    rules = (capabilities.for_part(kind) or capabilities).media
     return Content(
         text=text,
         created_at=created_at,
-        media=tuple([await _announced(attachment, account.platform, rule, sent=sent) for attachment in attachments]),
+        media=tuple([await _announced(attachment, account.platform, rules, sent=sent) for attachment in attachments]),
         language=language,
         options=dict(options),
+        kind=kind,
     )
 
 
 async def of_part(delivery: Delivery, account: Account, *, sent: bool = False) -> Content:
-    """The content of the delivery's current part. Pictures belong to the first part. Raises like :func:`build`."""
-    position = delivery.position
-    return await build(
+    """The content of the delivery's current part, and what it answers. Raises like :func:`build`.
+
+    The post's own files and options are the first part's; later parts bring theirs along.
+    """
+    part, first = delivery.parts[delivery.position], delivery.position == 0
+    content = await build(
         account,
-        text=delivery.parts[position].text,
-        attachments=delivery.attachments if position == 0 else (),
+        text=part.text,
+        attachments=delivery.attachments if first else part.attachments,
         language=delivery.language,
-        options=delivery.options,
+        options=delivery.options if first else part.options,
         created_at=delivery.content_at,
+        kind=part.kind,
         sent=sent,
     )
+    before = [_reference(earlier.receipt) for earlier in delivery.parts[: delivery.position] if earlier.receipt]
+    if first or not before:
+        return content
+    answered = before[0] if part.kind is PartKind.COMMENT else before[-1]
+    return replace(content, required=part.required, reply_to=answered, root=before[0])
+
+
+def _reference(receipt: Receipt) -> Reference:
+    return Reference(receipt.remote_id, receipt.url, receipt.data)
 
 
 # --- media -----------------------------------------------------------------------------------------------------------
 
 
-async def _announced(attachment: Attachment, platform: str, rule: MediaRule, *, sent: bool) -> Media:
+async def _announced(attachment: Attachment, platform: str, rules: MediaRules, *, sent: bool) -> Media:
     file = await reading.get(MediaFile, attachment.media_id)
     if file is not None:
-        return _adapted(file, attachment.alt, platform, rule)
+        return _adapted(file, attachment.alt, platform, rules.of(MediaKind.of(file.mime)))
     if not sent:
         raise _gone(platform)
     return Media(str(attachment.media_id), "", 0, 0, 0, attachment.alt, partial(_read_nothing, platform))
@@ -73,14 +90,17 @@ async def _read_nothing(platform: str) -> bytes:
     raise _gone(platform)
 
 
-def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule) -> Media:
-    """Still pictures will be made to fit when they are read, so they are announced with the size they will have at most."""
-    shrinks = file.mime != "image/gif"
-    scale = min(1.0, sqrt(rule.max_pixels / (file.width * file.height))) if shrinks and rule.max_pixels else 1.0
+def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule | None) -> Media:
+    """Still pictures will be made to fit when they are read, so they are announced with the size they will have at most.
+
+    Without a ``rule`` the network takes no such file, which the preflight tells.
+    """
+    shrinks = rule is not None and rule.kind is MediaKind.IMAGE
+    scale = min(1.0, sqrt(rule.max_pixels / (file.width * file.height))) if rule and shrinks and rule.max_pixels else 1.0
     return Media(
         id=str(file.id),
         mime=file.mime,
-        size=min(file.size, rule.max_bytes) if shrinks else file.size,
+        size=min(file.size, rule.max_bytes) if rule and shrinks else file.size,
         width=max(1, int(file.width * scale)),
         height=max(1, int(file.height * scale)),
         alt=alt,
@@ -88,7 +108,7 @@ def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule) -> Media
     )
 
 
-async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule) -> bytes:
+async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule | None) -> bytes:
     try:
         return await renditions.read(file, rule)
     except FileNotFoundError:

@@ -91,7 +91,7 @@ async def _too_late(delivery: Delivery) -> bool:
 
 async def _paced(delivery: Delivery, turn: turns.Turn) -> bool:
     """Whether the network's limit is used up for now; then it waits in the database until there is room."""
-    pause = await pacing.admit(turn.account)
+    pause = (await pacing.admit([turn.account]))[turn.account.id]
     if not pause:
         return False
     error = QuotaExhausted(delivery.platform, "paced", "The network's limit for this account is used up; it waits for its turn.")

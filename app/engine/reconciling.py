@@ -1,6 +1,7 @@
 """Ask the network what became of a delivery: after an ambiguous outcome, a crash behind the fence, or while it processes.
 
-Only reads. Found: published. Certainly absent: sent again with the same key. Undecidable: a person decides, with the evidence.
+Only reads. Found: published. Certainly absent: sent again with the same key. Refused after all: failed, with the reason.
+Undecidable: a person decides, with the evidence. Visible without a name: a person says where, and it is never sent again.
 """
 
 import asyncio
@@ -15,9 +16,19 @@ from app.engine import access, attempts, backoff, contents, deliveries, lateness
 from app.engine.checkpoints import not_ours
 from app.engine.faultpoints import TOLD, reach
 from app.ids import Id
-from app.models import EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, now, reading
+from app.models import CONFIRM, EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, Trouble, now, reading
 from platforms import REGISTRY
-from platforms.base import Absent, Capabilities, Idempotency, Processing, Published, SentAttempt
+from platforms.base import (
+    Absent,
+    Answer,
+    Capabilities,
+    Idempotency,
+    Processing,
+    Published,
+    Refused,
+    SentAttempt,
+    Unnamed,
+)
 from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unavailable, Unconfirmed, UnexpectedReply
 
 log = logging.getLogger(__name__)
@@ -27,8 +38,6 @@ SHORTEST_CHECK = timedelta(seconds=1)
 
 OPEN = (State.UNCONFIRMED, State.PROCESSING)
 """The states whose truth lies with the network."""
-
-Answer = Published | Processing | Absent
 
 
 async def reconcile(delivery_id: Id) -> None:
@@ -90,6 +99,7 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
         content=await contents.of_part(delivery, account, sent=True),
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at,
+        first_sent_at=delivery.first_sent_at if delivery.first_sent_at > EPOCH else None,
     )
     return await REGISTRY[delivery.platform].reconcile(await access.open_session(account), attempt)
 
@@ -98,12 +108,16 @@ async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
     """The network answered: write it down, if nobody decided meanwhile."""
     await reach(TOLD, delivery.account_id)
     match answer:
-        case Published(remote_id, url):
-            await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url))
-        case Processing(_, check_in):
-            await _still_processing(delivery, attempt, check_in)
+        case Published(remote_id, url, data):
+            await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url, data=dict(data)))
+        case Processing():
+            await _still_processing(delivery, attempt, answer)
         case Absent():
             await _absent(delivery, attempt)
+        case Refused(error):
+            await _refused(delivery, attempt, error)
+        case Unnamed(evidence):
+            await _unnamed(delivery, attempt, evidence)
 
 
 async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None:
@@ -116,14 +130,14 @@ async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None
         await attempts.end(attempt.id, outcome="found")
 
 
-async def _still_processing(delivery: Delivery, attempt: Attempt, check_in: timedelta) -> None:
+async def _still_processing(delivery: Delivery, attempt: Attempt, answer: Processing) -> None:
     """It did tell, so only silence uses up our patience; but a processing that does not end is looked at by a person."""
     since = delivery.processing_at if delivery.processing_at > EPOCH else now()
     if now() - since > (await _capabilities(delivery)).processing_limit:
         message = "The network has been preparing it for so long that something must be wrong."
         await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "endless_processing", message))
         return
-    due_at = now() + max(check_in, SHORTEST_CHECK)
+    due_at = now() + max(answer.check_in, SHORTEST_CHECK)
     await deliveries.move(
         delivery.id,
         delivery.state,
@@ -133,6 +147,7 @@ async def _still_processing(delivery: Delivery, attempt: Attempt, check_in: time
         processing_at=since,
         lease_until=EPOCH,
         checks=0,
+        saved=json.dumps({**json.loads(delivery.saved), "remote_ref": answer.remote_ref}),
     )
     await attempts.end(attempt.id, outcome="processing", next_at=due_at)
 
@@ -165,6 +180,41 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
     await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
     if moved is not None:
         await outbox.catch_up(moved)
+
+
+async def _refused(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
+    """Nothing is visible, and nothing will be. What was uploaded for it is spent: another try begins anew."""
+    moved = await deliveries.move(
+        delivery.id,
+        delivery.state,
+        State.FAILED,
+        where={"attempt_id": delivery.attempt_id},
+        due_at=now(),
+        lease_until=EPOCH,
+        fenced_at=EPOCH,
+        processing_at=EPOCH,
+        checks=0,
+        saved="{}",
+        trouble=backoff.trouble(error, now()).model_dump(),
+    )
+    await attempts.end(attempt.id, outcome="refused", error=error)
+    if moved is not None:
+        await outbox.catch_up(moved)
+
+
+async def _unnamed(delivery: Delivery, attempt: Attempt, evidence: str) -> None:
+    """It is out, so that the only question left is where: that a person answers, and nobody asks the network again."""
+    trouble = Trouble(remedy=CONFIRM, code="unnamed", message=evidence)
+    await deliveries.move(
+        delivery.id,
+        delivery.state,
+        State.UNCONFIRMED,
+        where={"attempt_id": delivery.attempt_id},
+        undecidable=True,
+        lease_until=EPOCH,
+        trouble=trouble.model_dump(),
+    )
+    await attempts.end(attempt.id, outcome="there, without a name")
 
 
 async def settled_at(delivery: Delivery) -> datetime:

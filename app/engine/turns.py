@@ -10,7 +10,6 @@ from app import runtime
 from app.engine import pacing
 from app.ids import Id
 from app.models import EPOCH, Account, now, reading
-from platforms import REGISTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,10 @@ async def extend_turn(turn: Turn) -> None:
 
 
 async def end_turn(turn: Turn, *, sent: bool) -> None:
-    """Give the account free; ``sent``: something was handed to the network, which took a token from the account's bucket."""
+    """Give the account free; ``sent``: something was handed to the network, which its quotas count."""
     changes: dict[str, Any] = {"busy_until": EPOCH}
-    per_hour = REGISTRY[turn.account.platform].capabilities.per_hour
-    if sent and per_hour:
-        changes["paced_until"] = pacing.after_one(turn.account.paced_until, now(), per_hour)
+    if sent:
+        pacing.note(turn.account, turn.token, now(), parts=1)
     await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})
 
 

@@ -6,9 +6,10 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 
 from beanie import Document
 
-from app.models.accounts import Account, AccountState, Bucket, Grant, GrantState, PendingConnection, Registration
+from app.models.accounts import Account, AccountState, Grant, GrantState, PendingConnection, Registration
 from app.models.base import EPOCH, FIRST, Identified, Instant, now, to_millis
 from app.models.deliveries import (
+    CONFIRM,
     EDITABLE,
     FINAL,
     IN_FLIGHT,
@@ -27,6 +28,7 @@ from app.models.posts import Attachment, MediaFile, Post, Variant, tidy
 
 __all__ = [
     "ALL",
+    "CONFIRM",
     "EDITABLE",
     "EPOCH",
     "FINAL",
@@ -39,7 +41,6 @@ __all__ = [
     "Attachment",
     "Attempt",
     "AttemptKind",
-    "Bucket",
     "Delivery",
     "Grant",
     "GrantState",
@@ -72,7 +73,6 @@ ALL: tuple[type[Document], ...] = (
     Member,
     Grant,
     Account,
-    Bucket,
     Registration,
     PendingConnection,
     MediaFile,

@@ -71,9 +71,8 @@ class Account(Identified, Document):
     being tried again, and later ones keep behind it.
 
     ``grant_version`` is the youngest version of the grant known to serve this account: a refusal of older tokens is no news.
-    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time; ``paced_until`` is its rate
-    bucket (see ``engine/pacing``). ``sandbox`` accounts live on this installation's sandbox server, wherever that is today: their
-    ``server`` is only the path below it.
+    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time. ``sandbox`` accounts live on
+    this installation's sandbox server, wherever that is today: their ``server`` is only the path below it.
     """
 
     workspace_id: Id
@@ -90,7 +89,6 @@ class Account(Identified, Document):
     sandbox: bool = False
     busy_until: Instant = EPOCH
     busy_with: Id | None = None
-    paced_until: Instant = EPOCH
     blocked_until: Instant = EPOCH
     retrying_until: Instant = EPOCH
     limits_at: Instant = Field(default_factory=now)
@@ -110,18 +108,6 @@ class Account(Identified, Document):
             IndexModel([("grant_id", ASCENDING)], name="grant"),
             IndexModel([("state", ASCENDING), ("limits_at", ASCENDING)], name="limits_due"),
         ]
-
-
-class Bucket(Document):
-    """A shared rate bucket (see ``engine/pacing``). ``version`` guards its changes: engines may compare dates by the second."""
-
-    id: str  # type: ignore[assignment]  # beanie's own is optional
-    full_at: Instant = EPOCH
-    version: int = 0
-
-    class Settings:
-        name = "buckets"
-        indexes: ClassVar = [IndexModel([("full_at", ASCENDING)], name="idle")]
 
 
 class Registration(Identified, Document):

@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from app.ids import Id
 from app.models.base import EPOCH, FIRST, Identified, Instant, now
 from app.models.posts import Attachment
+from platforms.base import PartKind
 
 
 class State(StrEnum):
@@ -89,32 +90,52 @@ UPLOADS = "uploads"
 """Stands in a platform's place for the lane of deliveries with large files, whose upload may take minutes."""
 
 
-class Receipt(BaseModel):
-    """What the network returned for one part."""
-
-    remote_id: str
-    url: str
-
-
-class Part(BaseModel):
-    """One visible mutation. A delivery is an ordered list of them: one today; a thread or a first comment are more of them.
-
-    ``key`` is the idempotency key, stable over all attempts at this part's content.
-    """
-
-    key: str
-    text: str
-    receipt: Receipt | None = None
+CONFIRM = "confirm"
+"""A remedy of our own beside the error tree's: it is out, and a person has to say which post it is."""
 
 
 class Trouble(BaseModel):
-    """Why a delivery is not published: for people ``message``, for operators ``code`` and ``status``."""
+    """Why a delivery is not published: for people ``message``, for operators ``code`` and ``status``.
+
+    ``remedy`` is one of :class:`platforms.errors.Remedy`, or ``CONFIRM``.
+    """
 
     remedy: str
     code: str
     message: str
     status: int | None = None
     at: Instant = Field(default_factory=now)
+
+
+class Receipt(BaseModel):
+    """What the network returned for one part; ``data`` is what the adapter needs of it for those that answer it."""
+
+    remote_id: str
+    url: str
+    data: dict[str, str] = Field(default_factory=dict)
+
+
+class Part(BaseModel):
+    """One visible mutation. A delivery is an ordered list of them: one today; a thread or a first comment are more of them.
+
+    ``key`` is the idempotency key, stable over all attempts at this part's content. The first part's files and options are the
+    delivery's; later ones have their own. One that is not ``required`` may end with ``trouble`` instead of a receipt: then the
+    next one's turn has come, and the delivery is published without it and says so. What has a receipt has no trouble.
+    """
+
+    key: str
+    text: str
+    kind: PartKind = PartKind.POST
+    attachments: list[Attachment] = Field(default_factory=list)
+    options: dict[str, str] = Field(default_factory=dict)
+    required: bool = True
+    receipt: Receipt | None = None
+    trouble: Trouble | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be done about it."""
+        return self.receipt is not None or (not self.required and self.trouble is not None)
 
 
 class Delivery(Identified, Document):
@@ -131,6 +152,9 @@ class Delivery(Identified, Document):
     part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because its keys may contain ``$``
     and dots. ``heavy`` deliveries have large files and take a lane of their own. ``move_id`` is the token of the last change:
     after a broken connection it tells whether a write was applied. ``order`` repeats the id for an index (see :class:`Post`).
+
+    *For the quotas* (``engine/pacing``), written by each fence and never taken back: ``sent_at`` is the newest fence's instant,
+    ``sent_hour`` its hour as text, ``sent_to`` the server that counts it, ``sent_parts`` how many parts were sent by then.
 
     *So that nothing is endless.* ``strikes`` counts the failures that use up attempts, ``limited`` the refusals for being too
     fast, ``checks`` the looks at the network, ``emitted`` the messages since it was queued, of which the next one follows at
@@ -167,6 +191,10 @@ class Delivery(Identified, Document):
     lease_until: Instant = EPOCH
     fenced_at: Instant = EPOCH
     first_sent_at: Instant = EPOCH
+    sent_at: Instant = EPOCH
+    sent_hour: str = ""
+    sent_to: str = ""
+    sent_parts: int = 0
     begun_at: Instant = EPOCH
     processing_at: Instant = EPOCH
     saved: str = "{}"
@@ -192,6 +220,7 @@ class Delivery(Identified, Document):
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
             IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
             IndexModel([("workspace_id", ASCENDING), ("post_id", DESCENDING)], name="by_post"),
+            IndexModel([("sent_hour", ASCENDING), ("account_id", ASCENDING)], name="sent"),
             IndexModel(
                 [("account_id", ASCENDING), ("remote_id", ASCENDING)],
                 name="receipt",
@@ -211,14 +240,19 @@ class Delivery(Identified, Document):
         return self.parts[0].receipt
 
     @property
+    def unnamed(self) -> bool:
+        """Whether it is on the network, and nobody knows as which post: in these words it is never sent again."""
+        return self.trouble is not None and self.trouble.remedy == CONFIRM
+
+    @property
     def lane(self) -> str:
         """Whose queue its messages take: its platform's, or that of long uploads."""
         return UPLOADS if self.heavy else self.platform
 
     @property
     def position(self) -> int:
-        """The index of the first part without a receipt; ``len(parts)`` when all are visible."""
-        return next((index for index, part in enumerate(self.parts) if part.receipt is None), len(self.parts))
+        """The index of the first part that has not ended; ``len(parts)`` when all have."""
+        return next((index for index, part in enumerate(self.parts) if not part.ended), len(self.parts))
 
     @property
     def text(self) -> str:

@@ -19,19 +19,26 @@ from platforms.base import (
     Content,
     Idempotency,
     Media,
+    MediaKind,
     MediaRule,
+    MediaRules,
+    PartKind,
+    PartRule,
     Problem,
     Profile,
     Published,
+    Quota,
+    Scope,
     Segment,
     SentAttempt,
     Session,
     TextRule,
 )
-from platforms.bluesky import address, lexicon, richtext, validate
+from platforms.bluesky import lexicon, richtext, validate
+from platforms.bluesky.address import pasted_id
 from platforms.bluesky.connect import AppPassword, blob_bytes, server_limits
 from platforms.bluesky.errors import PLATFORM
-from platforms.bluesky.reconcile import earlier, look, receipt
+from platforms.bluesky.reconcile import earlier, look, receipt, reply_to
 from platforms.bluesky.tid import record_key
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import ContentRejected, PlatformError, Rejected, Transient
@@ -41,38 +48,58 @@ _ALREADY_THERE = "InvalidSwap"
 _BLOB_GONE = "BlobNotFound"
 
 
+# Lexicons app.bsky.feed.post and app.bsky.embed.images; the description limit is the official app's, the server has none.
+_TEXT = TextRule(limit=300, max_bytes=3000)
+_PICTURES = MediaRule(
+    MediaKind.IMAGE,
+    max_count=4,
+    mimes=frozenset({"image/jpeg", "image/png", "image/webp"}),
+    max_bytes=2_000_000,
+    alt_limit=2000,
+)
+_GIFS = replace(_PICTURES, kind=MediaKind.GIF, mimes=frozenset({"image/gif"}))
+"""Shown as still pictures."""
+_QUOTAS = (
+    Quota(5_000, timedelta(hours=1), cost=3),
+    Quota(35_000, timedelta(days=1), cost=3),
+    Quota(3_000, timedelta(minutes=5), Scope.SERVER, cost=6),
+)
+"""Write points of an account; requests from one address, of which a post with pictures takes about six (documentation)."""
+_THREAD = 50
+"""Parts of a thread besides the first. There is no rule; it keeps one post from using up the account's hour."""
+
+
+def _capabilities(max_bytes: int) -> Capabilities:
+    """What a server allows that takes uploads of ``max_bytes``."""
+    both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
+    rules = tuple(replace(rule, max_bytes=max_bytes) for rule in (_PICTURES, _GIFS))
+    media = MediaRules(rules, max_count=_PICTURES.max_count, mixed=(both,))
+    return Capabilities(
+        text=_TEXT,
+        media=media,
+        languages=True,
+        quotas=_QUOTAS,
+        parts=(PartRule(PartKind.REPLY, _THREAD, _TEXT, media), PartRule(PartKind.COMMENT, 1, _TEXT, media)),
+        idempotency=Idempotency.NATIVE,
+        # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
+        # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
+        settles_in=timedelta(seconds=30),
+    )
+
+
 class Bluesky:
     """Any AT Protocol server that holds Bluesky posts; see :class:`platforms.base.Adapter` for the contract."""
 
     name = PLATFORM
     label = "Bluesky"
     colour = "#1185fe"
-    # Lexicons app.bsky.feed.post and app.bsky.embed.images; the description limit is the official app's, the server has none.
-    # 5,000 write points an hour, a post costs three (Bluesky documentation, rate limits).
-    capabilities = Capabilities(
-        text=TextRule(limit=300, max_bytes=3000),
-        media=MediaRule(
-            max_count=4,
-            mimes=frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}),
-            max_bytes=2_000_000,
-            max_pixels=None,
-            alt_limit=2000,
-        ),
-        languages=True,
-        per_hour=5000 // 3,
-        installation_per_hour=12 * 3000 // 6,  # 3,000 requests in 5 minutes and address; a post with pictures takes about six
-        idempotency=Idempotency.NATIVE,
-        # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
-        # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
-        settles_in=timedelta(seconds=30),
-    )
+    capabilities = _capabilities(_PICTURES.max_bytes)
     connector = AppPassword()
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
         """Narrower files on a server that takes less than the lexicon allows."""
-        media = self.capabilities.media
-        largest = min(media.max_bytes, blob_bytes(limits.get("blob_bytes")) or media.max_bytes)
-        return replace(self.capabilities, media=replace(media, max_bytes=largest))
+        largest = blob_bytes(limits.get("blob_bytes")) or _PICTURES.max_bytes
+        return _capabilities(min(_PICTURES.max_bytes, largest))
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
         """Grapheme clusters; links count as they are written."""
@@ -97,17 +124,17 @@ class Bluesky:
         found = richtext.spans(content.text)
         facets = richtext.facets(found, await _resolve(server, found))
         rkey = record_key(content.created_at, key)
-        body = _put_body(session, rkey, _record(content, images, facets))
+        body = _put_body(session, rkey, _record(content, images, facets, await reply_to(session, content)))
         await checkpoint.fence()
         try:
-            uri = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
+            address = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
         except PlatformError as error:
             if error.code == _ALREADY_THERE:
                 return await earlier(session, content, rkey)
             if error.code == _BLOB_GONE and isinstance(error, Transient):
                 await checkpoint.save(blobs={})
             raise
-        return receipt(session, uri, rkey)
+        return receipt(session, address, rkey)
 
     async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Absent:
         """Look at the one address where the record can be; see :mod:`platforms.bluesky.reconcile`.
@@ -119,7 +146,7 @@ class Bluesky:
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
         """See :mod:`platforms.bluesky.address`."""
-        return address.pasted_id(url, profile)
+        return pasted_id(url, profile)
 
     async def refresh(self, session: Session) -> dict[str, str]:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""
@@ -154,9 +181,9 @@ async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, st
     return dids
 
 
-def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any]) -> dict[str, Any]:
+def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any], reply: lexicon.Reply | None) -> dict[str, Any]:
     try:
-        return lexicon.post(content, images, facets)
+        return lexicon.post(content, images, facets, reply)
     except ValueError:
         raise ContentRejected(
             PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many pictures."

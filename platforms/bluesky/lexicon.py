@@ -69,16 +69,26 @@ def resolved(answer: Any) -> str:
     return did
 
 
-def written(answer: Any) -> str:
-    """Read the answer of ``putRecord``: the record's ``at://`` address."""
-    uri: str = models.ComAtprotoRepoPutRecord.Response.model_validate(answer).uri
-    return uri
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a record is, and which of its versions: what an answer to it has to name."""
+
+    uri: str
+    cid: str
 
 
-def stored(answer: Any) -> tuple[str, Any]:
-    """Read the answer of ``getRecord``: the record's ``at://`` address and the record."""
+def written(answer: Any) -> Address:
+    """Read the answer of ``putRecord``."""
+    found = models.ComAtprotoRepoPutRecord.Response.model_validate(answer)
+    return Address(found.uri, found.cid)
+
+
+def stored(answer: Any) -> tuple[Address, Any]:
+    """Read the answer of ``getRecord``: the record's address and the record. Raises ``ValueError`` if it names no version."""
     found = models.ComAtprotoRepoGetRecord.Response.model_validate(answer)
-    return found.uri, found.value
+    if not found.cid:
+        raise ValueError("a record without its cid")
+    return Address(found.uri, found.cid), found.value
 
 
 def repo_status(answer: Any) -> Activity:
@@ -103,7 +113,9 @@ def json_object(answer: Any) -> dict[str, Any]:
     return answer
 
 
-def post(content: Content, images: Sequence[Mapping[str, Any]], facets: Sequence[Any]) -> dict[str, Any]:
+def post(
+    content: Content, images: Sequence[Mapping[str, Any]], facets: Sequence[Any], reply: "Reply | None" = None
+) -> dict[str, Any]:
     """The record of ``content`` as JSON; ``images`` are the uploads of ``content.media`` in the same order."""
     record = models.AppBskyFeedPost.Record(
         text=content.text,
@@ -111,9 +123,23 @@ def post(content: Content, images: Sequence[Mapping[str, Any]], facets: Sequence
         facets=list(facets) or None,
         langs=[content.language] if content.language else None,
         embed=_images(content.media, images),
+        reply=_reply_ref(reply) if reply else None,
     )
     dumped: dict[str, Any] = record.model_dump(mode="json", by_alias=True, exclude_none=True)
     return dumped
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a record answers, and the first record of that thread."""
+
+    parent: Address
+    root: Address
+
+
+def _reply_ref(reply: Reply) -> Any:
+    parent, root = (models.ComAtprotoRepoStrongRef.Main(uri=each.uri, cid=each.cid) for each in (reply.parent, reply.root))
+    return models.AppBskyFeedPost.ReplyRef(parent=parent, root=root)
 
 
 def timestamp(at: datetime) -> str:
@@ -127,6 +153,7 @@ def same_post(record: Any, content: Content) -> bool:
         isinstance(record, models.AppBskyFeedPost.Record)
         and record.text == content.text
         and record.created_at == timestamp(content.created_at)
+        and (record.reply.parent.uri if record.reply else None) == (content.reply_to and content.reply_to.remote_id)
     )
 
 

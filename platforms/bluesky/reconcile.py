@@ -5,15 +5,17 @@ not serve the account: one that is deactivated, taken down, or has moved elsewhe
 the very same words (seen in PDS 0.5.35), so they count only if the server serves the account, which ``getRepoStatus`` tells.
 """
 
-from platforms.base import Absent, Content, Published, Session
+from platforms.base import Absent, Content, Published, Reference, Session
 from platforms.bluesky import lexicon
 from platforms.bluesky.address import post_id, web_url
 from platforms.bluesky.errors import PLATFORM, not_active
 from platforms.bluesky.xrpc import Xrpc
-from platforms.errors import PlatformError, ReconnectNeeded, Rejected, TokenRevoked, UnexpectedReply
+from platforms.errors import ContentRejected, PlatformError, ReconnectNeeded, Rejected, TokenRevoked, UnexpectedReply
 
 NOT_THERE = "RecordNotFound"
 _MOVED = "RepoNotFound"
+CID = "cid"
+"""What a receipt keeps for the posts that answer it."""
 
 
 async def look(session: Session, content: Content, rkey: str) -> Published | Absent:
@@ -24,7 +26,7 @@ async def look(session: Session, content: Content, rkey: str) -> Published | Abs
     """
     server = Xrpc(session.http, session.server)
     try:
-        uri, record = await server.query(
+        address, record = await server.query(
             lexicon.ids.ComAtprotoRepoGetRecord,
             lexicon.stored,
             repo=session.remote_id,
@@ -38,7 +40,7 @@ async def look(session: Session, content: Content, rkey: str) -> Published | Abs
         raise _senseless(error) from error
     if not lexicon.same_post(record, content):
         raise UnexpectedReply(PLATFORM, "other_record", "A different post stands where this one belongs. Look at the profile.")
-    return receipt(session, uri, rkey)
+    return receipt(session, address, rkey)
 
 
 async def earlier(session: Session, content: Content, rkey: str) -> Published:
@@ -52,11 +54,36 @@ async def earlier(session: Session, content: Content, rkey: str) -> Published:
     return found
 
 
-def receipt(session: Session, uri: str, rkey: str) -> Published:
-    """The receipt for the record that the server calls ``uri``. Raises ``UnexpectedReply`` if that is not the one at ``rkey``."""
-    if uri != post_id(session.remote_id, rkey):
+def receipt(session: Session, address: lexicon.Address, rkey: str) -> Published:
+    """The receipt for the record that the server names. Raises ``UnexpectedReply`` if that is not the one at ``rkey``."""
+    if address.uri != post_id(session.remote_id, rkey):
         raise UnexpectedReply(PLATFORM, "other_address", "The server's answer is about another post. Look at the profile.")
-    return Published(uri, web_url(session.remote_id, rkey, session.limits))
+    return Published(address.uri, web_url(session.remote_id, rkey, session.limits), {CID: address.cid})
+
+
+async def reply_to(session: Session, content: Content) -> lexicon.Reply | None:
+    """What ``content`` answers, with the versions that a record has to name; ``None`` if it stands by itself."""
+    if content.reply_to is None:
+        return None
+    parent = await _version(session, content.reply_to)
+    root = content.root
+    return lexicon.Reply(parent, parent if root is None or root == content.reply_to else await _version(session, root))
+
+
+async def _version(session: Session, reference: Reference) -> lexicon.Address:
+    """A receipt that a person confirmed holds no ``cid``: then the server is asked. Raises ``ContentRejected`` if it is gone."""
+    if cid := reference.data.get(CID):
+        return lexicon.Address(reference.remote_id, cid)
+    did, collection, rkey = reference.remote_id.removeprefix("at://").split("/")
+    try:
+        address, _ = await Xrpc(session.http, session.server).query(
+            lexicon.ids.ComAtprotoRepoGetRecord, lexicon.stored, repo=did, collection=collection, rkey=rkey
+        )
+    except Rejected as error:
+        raise ContentRejected(
+            PLATFORM, "parent_gone", "The post that this one goes on from is no longer there.", status=error.status
+        ) from error
+    return address
 
 
 async def _served(server: Xrpc, did: str) -> None:

@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from platforms.base import Capabilities, Content, Media, MediaRule, Problem, TextRule
+from platforms.base import Capabilities, Content, Problem, TextRule
+from platforms.preflight import files
 from platforms.text import graphemes
-
-_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP", "image/gif": "GIF"}
 
 
 def problems(content: Content, capabilities: Capabilities) -> list[Problem]:
     """Everything wrong with ``content``, the blocking problems first."""
-    rule = capabilities.media
-    found = list(chain(_text(content, capabilities.text), _count(content, rule), _files(content, rule)))
+    found = list(chain(_text(content, capabilities.text), files(content.media, capabilities.media, "Bluesky")))
     return sorted(found, key=lambda problem: not problem.blocks)
 
 
@@ -28,30 +26,6 @@ def _text(content: Content, rule: TextRule) -> Iterator[Problem]:
         yield Problem("text", "too_many_bytes", f"{over} too long: emoji and accents take several bytes each. Shorten it.")
     if any("\ud800" <= letter <= "\udfff" for letter in content.text):
         yield Problem("text", "not_text", "The text holds a broken character. Delete it and type it again.")
-
-
-def _count(content: Content, rule: MediaRule) -> Iterator[Problem]:
-    if len(content.media) > rule.max_count:
-        yield Problem("media", "too_many", f"Bluesky takes {rule.max_count} pictures in one post. Remove some.")
-
-
-def _files(content: Content, rule: MediaRule) -> Iterator[Problem]:
-    for number, media in enumerate(content.media, start=1):
-        yield from _file(f"Picture {number}", media, rule)
-
-
-def _file(name: str, media: Media, rule: MediaRule) -> Iterator[Problem]:
-    if media.mime not in rule.mimes:
-        known = ", ".join(label for mime, label in _TYPES.items() if mime in rule.mimes)
-        yield Problem("media", "wrong_type", f"{name} has a type that Bluesky does not show. Use {known}.")
-    if media.size > rule.max_bytes:
-        yield Problem("media", "too_large", f"{name} is larger than {rule.max_bytes / 1_000_000:g} MB. Make it smaller.")
-    excess = graphemes(media.alt) - rule.alt_limit
-    if excess > 0:
-        yield Problem("media", "alt_too_long", f"The description of {name.lower()} is {_count_of(excess, 'character')} too long.")
-    if not media.alt.strip():
-        advice = f"{name} has no description. People who cannot see it will miss it."
-        yield Problem("media", "alt_missing", advice, blocks=False)
 
 
 def _count_of(number: int, noun: str) -> str:

@@ -114,5 +114,6 @@ def _status_request(session: Session, content: Content, media_ids: Sequence[str]
     }
     body |= {"spoiler_text": warning} if warning else {}
     body |= {"language": language} if language else {}
+    body |= {"in_reply_to_id": content.reply_to.remote_id} if content.reply_to else {}
     headers = bearer(session.tokens["access"]) | {"Idempotency-Key": key}
     return session.http.build_request("POST", f"{session.server}/api/v1/statuses", params=ENGLISH, headers=headers, json=body)

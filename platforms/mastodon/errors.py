@@ -49,6 +49,7 @@ CLOSED = "The server has disabled this account's login. Sort that out there, the
 DELETED = "This post was already sent, and has been deleted on the server since."
 DROPPED = "The server no longer has an uploaded file. It is uploaded again with the next attempt."
 GONE = "This server, or this account on it, no longer exists."
+PARENT_GONE = "The post that this one goes on from is no longer there."
 RECONNECT = "The server no longer accepts our access to this account. Connect the account again."
 WORKING = "The server is still processing the uploaded files."
 
@@ -58,6 +59,7 @@ TABLE = (
     Rule(403, None, "your login is", TokenRevoked, "login_disabled", CLOSED),
     Rule(403, "post", "", ContentRejected, "forbidden", "The server does not allow this account to post this."),
     Rule(403, "upload", "", MediaRejected, "forbidden", "The server does not allow this account to upload files."),
+    Rule(404, "post", "trying to reply to", ContentRejected, "parent_gone", PARENT_GONE),
     Rule(404, "post", "record not found", ContentRejected, "deleted", DELETED),
     Rule(410, None, "", TokenRevoked, "gone", GONE),
     Rule(413, "upload", "", MediaRejected, "too_large", "The file is larger than this server accepts."),

@@ -5,13 +5,26 @@ Every number can differ from server to server; the defaults are upstream's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from platforms.base import Capabilities, Idempotency, MediaRule, Option, Session, TextRule
+from platforms.base import (
+    Capabilities,
+    Idempotency,
+    MediaKind,
+    MediaRule,
+    MediaRules,
+    Option,
+    OptionType,
+    PartKind,
+    PartRule,
+    Quota,
+    Session,
+    TextRule,
+)
 from platforms.mastodon.api import fetch, odd_reply
 from platforms.mastodon.errors import refused
 from platforms.mastodon.reply import json_object, text_of
@@ -45,11 +58,16 @@ BOUNDS = {
 """Upstream's defaults; the most is far beyond what any server is known to allow, and harmless."""
 MAX_NAME = 253
 """Characters of a version or a domain; a longer one is none (RFC 1035 for the latter)."""
-POSTS_PER_HOUR = 100
-"""300 in three hours (Mastodon documentation, api/rate-limits)."""
+QUOTA = Quota(300, timedelta(hours=3))
+"""Statuses of an account (Mastodon documentation, api/rate-limits)."""
+GIF_PIXELS = 1280 * 720
+"""Servers turn GIFs into videos and refuse larger ones (Mastodon, 4.x media settings)."""
+THREAD = 30
+"""Parts of a thread besides the first: there is no rule, and this is a tenth of what an account may post in three hours."""
 SETTLES_IN = timedelta(minutes=2)
 """A request may wait for 30 seconds and then run for 90 before the server ends it (Mastodon's rack-timeout settings)."""
-IMAGE_MIMES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"})
+GIF = "image/gif"
+IMAGE_MIMES = frozenset({"image/jpeg", "image/png", GIF, "image/webp", "image/avif", "image/heic", "image/heif"})
 VISIBILITIES = (("public", "Public"), ("unlisted", "Unlisted"), ("private", "Followers only"))
 """``direct`` is left out on purpose: a scheduled private message to people named in the text helps nobody."""
 
@@ -119,27 +137,39 @@ def capabilities_for(limits: Mapping[str, Any]) -> Capabilities:
     keeps out what overlaps; that nothing is there has to be proved by :mod:`platforms.mastodon.reconcile` alone.
     """
     number = {name: bound.of(limits.get(name)) for name, bound in BOUNDS.items()}
+    text = TextRule(limit=number["max_characters"], url_length=number["characters_reserved_per_url"])
+    media = _media(number, _images(limits.get("supported_mime_types")))
     return Capabilities(
-        text=TextRule(limit=number["max_characters"], url_length=number["characters_reserved_per_url"]),
-        media=MediaRule(
-            max_count=number["max_media_attachments"],
-            mimes=_images(limits.get("supported_mime_types")),
-            max_bytes=number["image_size_limit"],
-            max_pixels=number["image_matrix_limit"],
-            alt_limit=number["description_limit"],
-        ),
+        text=text,
+        media=media,
         options=_options(number["max_characters"]),
         languages=True,
         scopes=SCOPES,
-        per_hour=POSTS_PER_HOUR,
+        quotas=(QUOTA,),
+        parts=(PartRule(PartKind.REPLY, THREAD, text, media), PartRule(PartKind.COMMENT, 1, text, media)),
         idempotency=Idempotency.NATIVE if is_mastodon(limits) else Idempotency.NONE,
         settles_in=SETTLES_IN,
     )
 
 
+def _media(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRules:
+    """Pictures and GIFs, which may stand side by side: only what moves with sound stands alone (MediaAttachment)."""
+    pictures = MediaRule(
+        MediaKind.IMAGE,
+        max_count=number["max_media_attachments"],
+        mimes=mimes - {GIF},
+        max_bytes=number["image_size_limit"],
+        max_pixels=number["image_matrix_limit"],
+        alt_limit=number["description_limit"],
+    )
+    gifs = replace(pictures, kind=MediaKind.GIF, mimes=mimes & {GIF}, max_pixels=min(GIF_PIXELS, number["image_matrix_limit"]))
+    both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
+    return MediaRules((pictures, gifs), max_count=number["max_media_attachments"], mixed=(both,))
+
+
 def _options(text_limit: int) -> tuple[Option, ...]:
     return (
-        Option("visibility", "Visibility", default="public", choices=VISIBILITIES),
+        Option("visibility", "Visibility", OptionType.CHOICE, default="public", choices=VISIBILITIES),
         Option(
             "warning",
             "Content warning",

@@ -108,13 +108,19 @@ def _fits(session: Session, status: dict[str, Any], attempt: SentAttempt) -> Ver
     files, application = len(_attachments(status)), status.get("application")
     edited = bool(status.get("edited_at"))
     by_another = isinstance(application, dict) and application.get("name") not in (None, CLIENT_NAME)
-    if status.get("reblog") or (files > len(attempt.content.media) and not edited):
+    if status.get("reblog") or _answers_another(session, status, attempt) or (files > len(attempt.content.media) and not edited):
         return Verdict.NO
     if by_another and is_mastodon(session.limits):
         return Verdict.NO
     fewer = files < len(attempt.content.media) and not edited
     undated = instant(status.get("created_at")) is None
     return Verdict.MAYBE if fewer or by_another or undated else Verdict.YES
+
+
+def _answers_another(session: Session, status: dict[str, Any], attempt: SentAttempt) -> bool:
+    """Whether it goes on from another post than ours does, or from none; other software may keep its threads otherwise."""
+    parent = attempt.content.reply_to
+    return is_mastodon(session.limits) and status.get("in_reply_to_id") != (parent.remote_id if parent else None)
 
 
 def _attachments(status: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,16 +18,25 @@ LONG_AGO = timedelta(minutes=10)
 
 @dataclass
 class Diary:
-    """A checkpoint. ``entries`` holds ``"fence"``, ``"save"`` and every request's ``"METHOD path"``, in order."""
+    """A checkpoint. ``entries`` holds ``"fence"``, ``"save"``, ``"progress"`` and every request's ``"METHOD path"``, in order.
+
+    One that is used for several attempts remembers when the first of them was fenced, as the engine does.
+    """
 
     saved: dict[str, Any] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
+    first_sent_at: datetime | None = None
 
     async def save(self, **data: Any) -> None:
         self.saved |= data
         self.entries.append("save")
 
+    async def progress(self, **data: Any) -> None:
+        self.saved |= data
+        self.entries.append("progress")
+
     async def fence(self) -> None:
+        self.first_sent_at = self.first_sent_at or datetime.now(UTC)
         self.entries.append("fence")
 
     async def note(self, request: httpx.Request) -> None:

@@ -1,14 +1,16 @@
 """The contract of ``platforms.base``, kept by every adapter against the sandbox over real HTTP."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from platforms import REGISTRY
-from platforms.base import Absent, Published
+from platforms.base import Absent, Content, PartKind, Published, Reference
 from platforms.errors import (
     Misconfigured,
     PlatformError,
@@ -139,6 +141,55 @@ async def test_the_preview_is_cut_from_the_whole_text(bench: Bench) -> None:
     segments = bench.adapter.segments(text)
     assert "".join(segment.text for segment in segments) == text
     assert {segment.kind for segment in segments} >= {"text", "link", "tag"}
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+def answering(published: Published, **changes: Any) -> Content:
+    """What goes on from ``published``."""
+    before = replace(Reference(published.remote_id, published.url, published.data), **changes)
+    return replace(words("And another one"), kind=PartKind.REPLY, reply_to=before, root=before)
+
+
+async def test_a_part_that_goes_on_from_another_is_found_again_and_is_no_other_post(bench: Bench) -> None:
+    first = await bench.publish(words())
+    assert isinstance(first, Published)
+    reply = answering(first)
+    published = await bench.publish(reply, key="key-2")
+    assert await bench.adapter.reconcile(bench.session, bench.attempt(reply, key="key-2")) == published
+    assert len(await bench.judge.posts()) == 2
+    with suppress(Unconfirmed):  # the words are there, but not by themselves
+        alone = replace(reply, kind=PartKind.POST, reply_to=None, root=None)
+        assert await bench.adapter.reconcile(bench.session, bench.attempt(alone, key="key-2")) == Absent()
+
+
+async def test_a_post_whose_address_a_person_pasted_can_be_gone_on_from(bench: Bench) -> None:
+    first = await bench.publish(words())
+    assert isinstance(first, Published)
+    assert isinstance(await bench.publish(answering(first, data={}), key="key-2"), Published)
+
+
+async def test_a_part_that_goes_on_from_what_is_gone_is_refused(bench: Bench) -> None:
+    first = await bench.publish(words())
+    assert isinstance(first, Published)
+    gone = first.remote_id[:-1] + ("3" if first.remote_id[-1] == "2" else "2")
+    with pytest.raises(Rejected) as refusal:
+        await bench.publish(answering(first, remote_id=gone, data={}), key="key-2")
+    assert refusal.value.code == "parent_gone"
+    assert len(await bench.judge.posts()) == 1
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_kind_of_part_has_rules_of_its_own(name: str) -> None:
+    capabilities = REGISTRY[name].capabilities
+    assert capabilities.for_part(PartKind.POST) == capabilities
+    for rule in capabilities.parts:
+        found = capabilities.for_part(rule.kind)
+        assert found is not None
+        assert (found.text, found.media, rule.max_count > 0) == (rule.text, rule.media, True)
+    missing = set(PartKind) - {PartKind.POST} - {rule.kind for rule in capabilities.parts}
+    assert all(capabilities.for_part(kind) is None for kind in missing)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

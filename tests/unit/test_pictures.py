@@ -19,7 +19,7 @@ from PIL import Image
 
 from app import darkroom, pictures
 from app.errors import Invalid
-from platforms.base import MediaRule
+from platforms.base import MediaKind, MediaRule
 
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
@@ -40,7 +40,7 @@ def fit(data: bytes, mime: str, max_bytes: int = 10_000_000, max_pixels: int | N
 
 
 def rule(max_bytes: int = 10_000_000, max_pixels: int | None = None) -> MediaRule:
-    return MediaRule(max_count=4, mimes=frozenset(MIMES.values()), max_bytes=max_bytes, max_pixels=max_pixels, alt_limit=100)
+    return MediaRule(MediaKind.IMAGE, max_count=4, mimes=frozenset(MIMES.values()), max_bytes=max_bytes, max_pixels=max_pixels)
 
 
 def telling() -> dict[str, Any]:

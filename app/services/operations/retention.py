@@ -1,4 +1,4 @@
-"""What grows with use and nobody needs any more is removed: old attempts, idle rate buckets, and what has expired.
+"""What grows with use and nobody needs any more is removed: old attempts, and what has expired.
 
 MongoDB removes the expired by itself; the embedded engine takes the index and does nothing. Evidence must not go by age alone, so
 attempts are no matter for such an index on either of them.
@@ -14,7 +14,7 @@ from beanie import Document
 from pymongo import ASCENDING
 
 from app import runtime
-from app.models import FINAL, Attempt, Bucket, Delivery, LoginSession, PendingConnection, State, now
+from app.models import FINAL, Attempt, Delivery, LoginSession, PendingConnection, State, now
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,6 @@ BATCH = 50
 _EVERY = 3600.0
 _BREATH = 0.5
 """Seconds between two passes, and between two batches of one."""
-_IDLE = timedelta(days=7)
-"""A bucket is full again within hours; an older one says no more than none."""
 _OPEN = sorted(set(State) - FINAL)
 
 
@@ -56,8 +54,7 @@ async def remove_attempts(at: datetime) -> int:
 
 
 async def remove_idle(at: datetime) -> None:
-    """Remove rate buckets that have long been full, and sessions and consents that have expired."""
-    await Bucket.get_pymongo_collection().delete_many({"full_at": {"$lt": at - _IDLE}})
+    """Remove sessions and consents that have expired."""
     expiring: tuple[type[Document], ...] = (LoginSession, PendingConnection)
     for document in expiring:
         await document.get_pymongo_collection().delete_many({"expires_at": {"$lt": at}})

@@ -9,12 +9,15 @@ from typing import Any
 from app.models import Account, Grant, Workspace
 from platforms.base import (
     Absent,
+    Answer,
     Capabilities,
     Checkpoint,
     Connected,
     Content,
     Idempotency,
+    MediaKind,
     MediaRule,
+    MediaRules,
     Outcome,
     Problem,
     Processing,
@@ -30,7 +33,10 @@ from platforms.errors import PlatformError, TimedOut, TokenExpired, TokenRevoked
 NAME = "belfry"
 CAPABILITIES = Capabilities(
     text=TextRule(limit=100),
-    media=MediaRule(max_count=1, mimes=frozenset({"image/png"}), max_bytes=1_000_000, max_pixels=None, alt_limit=100),
+    media=MediaRules(
+        (MediaRule(MediaKind.IMAGE, max_count=1, mimes=frozenset({"image/png"}), max_bytes=1_000_000, alt_limit=100),),
+        max_count=1,
+    ),
     idempotency=Idempotency.LOOKUP,
 )
 
@@ -39,8 +45,9 @@ CAPABILITIES = Capabilities(
 class Belfry:
     """An adapter that is its own network. ``posts`` maps keys to ids; one that is ``processing`` is accepted and not visible.
 
-    ``publishing`` and ``asking`` are failures still to come, oldest first; a *lost* answer is a ``TimedOut`` after the post was
-    accepted. ``doors`` closed make ``reconcile`` and ``refresh`` wait.
+    ``publishing`` and ``asking`` are failures still to come, oldest first, ``asking`` also other answers; a *lost* answer is a
+    ``TimedOut`` after the post was accepted. ``asked`` is what was asked last. ``doors`` closed make ``reconcile`` and
+    ``refresh`` wait.
     """
 
     name: str = NAME
@@ -51,13 +58,14 @@ class Belfry:
     posts: dict[str, str] = field(default_factory=dict)
     processing: bool = False
     publishing: list[PlatformError] = field(default_factory=list)
-    asking: list[PlatformError] = field(default_factory=list)
+    asking: list[PlatformError | Answer] = field(default_factory=list)
     refreshing: list[PlatformError] = field(default_factory=list)
     refreshed: int = 0
     valid: str = "token-0"
     same_id: str | None = None
     doors: asyncio.Event = field(default_factory=asyncio.Event)
     knocks: int = 0
+    asked: SentAttempt | None = None
 
     def __post_init__(self) -> None:
         self.doors.set()
@@ -88,11 +96,15 @@ class Belfry:
             raise failure
         return Processing(key, timedelta(seconds=3)) if self.processing else self._receipt(key)
 
-    async def reconcile(self, session: Session, attempt: SentAttempt) -> Published | Processing | Absent:
+    async def reconcile(self, session: Session, attempt: SentAttempt) -> Answer:
         self.knocks += 1
+        self.asked = attempt
         await self.doors.wait()
-        if self.asking:
-            raise self.asking.pop(0)
+        answer = self.asking.pop(0) if self.asking else None
+        if isinstance(answer, PlatformError):
+            raise answer
+        if answer is not None:
+            return answer
         if attempt.key not in self.posts:
             return Absent()
         return Processing(attempt.key, timedelta(seconds=3)) if self.processing else self._receipt(attempt.key)

@@ -1,14 +1,18 @@
 """Nobody waits for somebody else's stall, limit or large file, and nothing is sent that came too late."""
 
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.engine import outbox, pacing
-from app.models import EPOCH, UPLOADS, Account, LatePolicy, MediaFile, State, now
+from app.ids import Id
+from app.models import EPOCH, UPLOADS, Account, Delivery, LatePolicy, MediaFile, State, Workspace, now
 from app.services.writing import posts, remedies
-from platforms import REGISTRY
-from tests.integration.services.world import World, fresh, of_post, put
+from platforms.base import Midnight, Quota, Scope
+from tests.integration.services.belfry import NAME, Belfry
+from tests.integration.services.world import World, current, fresh, of_post, put
 
 
 async def test_large_files_take_a_lane_of_their_own(world: World) -> None:
@@ -21,48 +25,120 @@ async def test_large_files_take_a_lane_of_their_own(world: World) -> None:
     assert [message.platform for message in world.outbox.messages] == [UPLOADS, "bluesky"]
 
 
-async def test_an_account_whose_allowance_is_used_up_waits_and_then_publishes(world: World) -> None:
-    await put(world.accounts["bluesky"], paced_until=now() + pacing.BURST + timedelta(minutes=5))
-    delivery = await world.queued("bluesky")
+# --- quotas -----------------------------------------------------------------------------------------------------------
+
+
+async def sent(account: Account, *, ago: timedelta = timedelta(), parts: int = 1) -> Delivery:
+    """Another process sent something ``ago``: what its fence wrote."""
+    ids = {"workspace_id": account.workspace_id, "post_id": Id(), "account_id": account.id}
+    done = Delivery(**ids, platform=account.platform, state=State.PUBLISHED, planned_at=EPOCH, due_at=EPOCH, parts=[])
+    await done.insert()
+    await put(done, **pacing.stamp(account, now() - ago, parts=parts))
+    return done
+
+
+async def pause(account: Account) -> timedelta:
+    return (await pacing.admit([account]))[account.id]
+
+
+@pytest.fixture
+def hourly(world: World, belfry: Belfry) -> Account:
+    """An account that may send four posts an hour."""
+    belfry.capabilities = replace(belfry.capabilities, quotas=(Quota(4, timedelta(hours=1)),))
+    return world.accounts[NAME]
+
+
+async def test_an_account_whose_allowance_is_used_up_waits_and_then_publishes(
+    world: World, belfry: Belfry, hourly: Account
+) -> None:
+    for minutes in (55, 30, 20):
+        await sent(hourly, ago=timedelta(minutes=minutes))
+    first, second = [await world.queued(NAME, text=text) for text in ("first", "second")]
     await world.outbox.deliver()
-    waiting = await fresh(delivery)
+    assert (await fresh(first)).state == State.PUBLISHED
+    waiting = await fresh(second)
     assert (waiting.state, waiting.attempts, waiting.strikes) == (State.SCHEDULED, 0, 0)
     assert timedelta(minutes=4) < waiting.due_at - now() <= timedelta(minutes=5)
-    assert await world.texts() == []
+    assert len(belfry.posts) == 1
 
-    await world.pass_time(timedelta(minutes=5))
-    await put(world.accounts["bluesky"], paced_until=now())
+    await put((await Delivery.find({"state": State.PUBLISHED, "sent_parts": 1}).to_list())[0], **_stamped_an_hour_ago(hourly))
+    pacing.forget()
+    await put(second, due_at=now())
     await world.dispatch()
-    assert (await fresh(delivery)).state == State.PUBLISHED
+    assert (await fresh(second)).state == State.PUBLISHED
 
 
-async def test_every_post_takes_a_token_from_its_account(world: World) -> None:
-    await world.queued("bluesky")
-    await world.outbox.deliver()
-    account = await Account.get(world.accounts["bluesky"].id)
-    assert account is not None
-    limit = REGISTRY["bluesky"].capabilities.per_hour
-    assert limit is not None
-    assert account.paced_until - now() <= timedelta(hours=2) / limit
-    assert account.paced_until > EPOCH
+def _stamped_an_hour_ago(account: Account) -> dict[str, object]:
+    return pacing.stamp(account, now() - timedelta(minutes=61), parts=1)
 
 
-async def test_one_workspace_cannot_use_up_a_servers_allowance_for_all(world: World) -> None:
-    """A real account, because the sandbox has no limits to share."""
-    loud = world.accounts["bluesky"].model_copy(update={"sandbox": False, "server": "https://pds.test", "paced_until": EPOCH})
-    quiet = loud.model_copy(update={"workspace_id": world.elsewhere.id})
-    limit = REGISTRY["bluesky"].capabilities.installation_per_hour
-    assert limit is not None
-    await pacing.admit(loud)
-    await put(await _bucket(f"bluesky https://pds.test {loud.workspace_id}"), full_at=now() + pacing.BURST + timedelta(minutes=1))
-    assert await pacing.admit(loud) > timedelta(seconds=50)
-    assert await pacing.admit(quiet) == timedelta()
+async def test_what_other_processes_send_meanwhile_is_seen_as_soon_as_it_matters(world: World, hourly: Account) -> None:
+    await sent(hourly)
+    assert await pause(hourly) == timedelta()
+    for _ in range(2):
+        await sent(hourly)
+    assert await pause(hourly) == timedelta()  # one of four was used when it was last looked at, so that nobody looks again
+    pacing.note(hourly, Id(), now(), parts=1)
+    assert await pause(hourly) > timedelta(minutes=59)
 
 
-async def _bucket(name: str) -> "pacing.Bucket":
-    bucket = await pacing.Bucket.get(name)
-    assert bucket is not None
-    return bucket
+async def test_each_part_of_a_thread_counts_and_none_counts_twice(world: World, hourly: Account) -> None:
+    thread = await sent(hourly, parts=2)
+    for parts in (1, 2, 3):
+        pacing.note(hourly, thread.id, now(), parts=parts)
+        pacing.note(hourly, thread.id, now(), parts=parts)
+    assert await pause(hourly) == timedelta()
+    await put(thread, **pacing.stamp(hourly, now(), parts=4))
+    assert await pause(hourly) > timedelta(minutes=59)
+
+
+async def test_a_daily_allowance_comes_back_at_the_networks_midnight(world: World, belfry: Belfry, hourly: Account) -> None:
+    belfry.capabilities = replace(belfry.capabilities, quotas=(Quota(1, Midnight("Pacific/Auckland")),))
+    assert await pause(hourly) == timedelta()
+    await sent(hourly)
+    pacing.forget()
+    waits = await pause(hourly)
+    again = (now() + waits).astimezone(ZoneInfo("Pacific/Auckland"))
+    assert waits > timedelta()
+    assert again - again.replace(hour=0, minute=0, second=0, microsecond=0) < timedelta(minutes=1)
+
+
+async def test_what_the_network_blocked_waits_whatever_the_quota(world: World, hourly: Account) -> None:
+    await pacing.block(hourly, now() + timedelta(minutes=7))
+    assert timedelta(minutes=6) < await pause(await current(hourly)) <= timedelta(minutes=7)
+
+
+@pytest.mark.parametrize("scope", [Scope.SERVER, Scope.APP])
+async def test_one_workspace_cannot_use_up_for_all_what_accounts_share(world: World, belfry: Belfry, scope: Scope) -> None:
+    belfry.capabilities = replace(belfry.capabilities, quotas=(Quota(8, timedelta(hours=1), scope),))
+    loud, quiet = [account_of(workspace, "loud") for workspace in (world.workspace, world.elsewhere)]
+    for _ in range(3):
+        await sent(loud)
+    assert await pause(loud) == timedelta()
+    another = account_of(world.workspace, "another")
+    assert await pause(another) > timedelta(minutes=59)  # the one that was just admitted is the workspace's fourth
+    assert await pause(quiet) == timedelta()
+
+
+def account_of(workspace: Workspace, name: str) -> Account:
+    facts = {"server": "https://belfry.example", "remote_id": name, "handle": name, "display_name": name}
+    return Account(workspace_id=workspace.id, grant_id=Id(), platform=NAME, **facts)
+
+
+async def test_who_is_alone_may_use_all_of_it(world: World, belfry: Belfry) -> None:
+    belfry.capabilities = replace(belfry.capabilities, quotas=(Quota(4, timedelta(hours=1), Scope.APP),))
+    await world.elsewhere.delete()
+    batch = [account_of(world.workspace, str(number)) for number in range(6)]
+    pauses = await pacing.admit(batch)
+    assert [pauses[account.id] > timedelta() for account in batch] == [False] * 4 + [True] * 2
+
+
+async def test_a_batch_asks_the_database_once_a_minute(world: World, belfry: Belfry, hourly: Account) -> None:
+    await pacing.admit([hourly])
+    await sent(hourly)
+    asked = pacing._table.hour(pacing.hour_of(now())).read_at
+    await pacing.admit([account_of(world.workspace, str(number)) for number in range(100)])
+    assert pacing._table.hour(pacing.hour_of(now())).read_at == asked
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from app.models import MediaFile
 from app.services.media import files
 from app.settings import Settings
 from app.storage import Bucket, Folder, Storage, open_storage
-from platforms.base import MediaRule
+from platforms.base import MediaKind, MediaRule
 from tests.contract.harness import picture
 from tests.integration.services.world import World, put
 from tests.servers import s3
@@ -137,7 +137,7 @@ async def large(world: World) -> MediaFile:
     return await files.add(world.workspace, file.getvalue())
 
 
-RULE = MediaRule(max_count=4, mimes=frozenset({"image/png"}), max_bytes=300_000, max_pixels=None, alt_limit=100)
+RULE = MediaRule(MediaKind.IMAGE, max_count=4, mimes=frozenset({"image/png"}), max_bytes=300_000)
 
 
 async def test_what_was_made_to_fit_once_is_kept_for_the_next_attempt(world: World) -> None:

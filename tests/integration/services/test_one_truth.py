@@ -127,7 +127,7 @@ class Stage:
         for model in (Post, Delivery, Attempt):
             await model.get_pymongo_collection().delete_many({})
         for account in self.world.accounts.values():
-            leases = dict.fromkeys(("busy_until", "blocked_until", "retrying_until", "paced_until"), EPOCH)
+            leases = dict.fromkeys(("busy_until", "blocked_until", "retrying_until"), EPOCH)
             await put(account, **leases)
         await self.reconnect()
 

@@ -432,7 +432,7 @@ async def test_an_account_whose_worker_died_is_free_again_after_the_lease(world:
 
 async def test_a_delivery_whose_try_breaks_before_it_begins_is_left_to_its_own_message(world: World, belfry: Belfry) -> None:
     delivery = await world.queued(NAME)
-    belfry.capabilities = replace(belfry.capabilities, installation_per_hour="a fault of ours")  # type: ignore[arg-type]
+    belfry.capabilities = replace(belfry.capabilities, quotas=None)  # type: ignore[arg-type]
     world.outbox.messages.clear()
     with pytest.raises(TypeError):
         await publishing.publish(delivery.id)

@@ -1,9 +1,9 @@
-"""What grows with use is removed when nobody needs it any more: old evidence, idle buckets, what has expired."""
+"""What grows with use is removed when nobody needs it any more: old evidence, what has expired."""
 
 from datetime import timedelta
 
 from app.ids import Id
-from app.models import EPOCH, Attempt, AttemptKind, Bucket, Delivery, LoginSession, PendingConnection, State, now
+from app.models import EPOCH, Attempt, AttemptKind, Delivery, LoginSession, PendingConnection, State, now
 from app.services.operations import retention
 from tests.integration.services.world import World
 
@@ -44,14 +44,6 @@ async def test_the_evidence_of_an_open_delivery_stays_and_holds_nothing_else_up(
     assert await left(kept[0], kept[-1], removed) == [True, True, False]
     await Delivery.get_pymongo_collection().delete_one({"_id": open_one})
     assert await retention.remove_attempts(now()) == len(kept)
-
-
-async def test_buckets_that_nobody_used_for_a_week_are_removed(world: World) -> None:
-    await Bucket(id="idle", full_at=now() - timedelta(days=8)).insert()
-    await Bucket(id="used", full_at=now() - timedelta(days=6)).insert()
-    await retention.remove_idle(now())
-    assert await Bucket.get("idle") is None
-    assert await Bucket.get("used") is not None
 
 
 async def test_what_expired_is_removed_also_where_the_engine_does_not(world: World) -> None:

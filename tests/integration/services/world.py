@@ -11,7 +11,7 @@ from beanie import Document
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.engine import access, dispatching, publishing, reconciling
+from app.engine import access, dispatching, pacing, publishing, reconciling
 from app.ids import Id
 from app.models import ALL, EPOCH, Account, Attachment, Delivery, Grant, Member, Post, Role, State, User, Workspace, now
 from app.services.accounts import connecting
@@ -29,6 +29,7 @@ _CLOCKS = (
     "planned_at",
     "fenced_at",
     "first_sent_at",
+    "sent_at",
     "begun_at",
     "processing_at",
     "lease_until",
@@ -117,6 +118,7 @@ class Installation:
         if self.settings.fault_points is not None:
             for left in self.settings.fault_points.iterdir():  # a test that cancels a held worker leaves its file
                 left.unlink()
+        pacing.forget()
         for model in ALL:
             await model.get_pymongo_collection().delete_many({})
 

@@ -148,11 +148,15 @@ class SavedCheckpoint:
 
     def __init__(self, journal: list[str]) -> None:
         self.saved: dict[str, Any] = {}
+        self.first_sent_at: datetime | None = None
         self._journal = journal
 
     async def save(self, **data: Any) -> None:
         self.saved |= data
         self._journal.append("save")
+
+    async def progress(self, **data: Any) -> None:
+        await self.save(**data)
 
     async def fence(self) -> None:
         self._journal.append("fence")

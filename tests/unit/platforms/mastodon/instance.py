@@ -309,10 +309,14 @@ class Notebook:
 
     log: list[str]
     saved: dict[str, Any] = field(default_factory=dict)
+    first_sent_at: datetime | None = None
 
     async def save(self, **data: Any) -> None:
         self.log.append("save")
         self.saved = self.saved | data
+
+    async def progress(self, **data: Any) -> None:
+        await self.save(**data)
 
     async def fence(self) -> None:
         self.log.append("fence")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.base import Capabilities, Idempotency
+from platforms.base import Capabilities, Idempotency, MediaKind
 from platforms.errors import TokenRevoked, Unavailable
 from platforms.mastodon.adapter import Mastodon
 from tests.unit.platforms.mastodon.instance import Scene
@@ -28,8 +28,9 @@ async def test_the_servers_own_limits_become_the_accounts_capabilities(scene: Sc
     assert (found["version"], found["domain"]) == ("4.5.1", "example")
     capabilities = scene.mastodon.capabilities_for(found)
     assert (capabilities.text.limit, capabilities.text.url_length) == (5000, 30)
-    assert (capabilities.media.max_count, capabilities.media.alt_limit) == (16, 10_000)
-    assert (capabilities.media.max_bytes, capabilities.media.max_pixels) == (1_000_000, 2_000_000)
+    pictures = capabilities.media.of(MediaKind.IMAGE)
+    assert (capabilities.media.max_count, pictures.max_count, pictures.alt_limit) == (16, 16, 10_000)
+    assert (pictures.max_bytes, pictures.max_pixels) == (1_000_000, 2_000_000)
     assert capabilities.media.mimes == {"image/png", "image/webp"}
 
 
@@ -71,8 +72,10 @@ async def test_limits_are_refused_to_a_withdrawn_token(scene: Scene) -> None:
 def test_the_defaults_are_upstreams() -> None:
     capabilities = Mastodon.capabilities
     assert (capabilities.text.limit, capabilities.text.url_length) == (500, 23)
-    assert (capabilities.media.max_count, capabilities.media.alt_limit) == (4, 1500)
-    assert (capabilities.media.max_bytes, capabilities.media.max_pixels) == (16 * 1024 * 1024, 33_177_600)
+    pictures, gifs = (capabilities.media.of(kind) for kind in (MediaKind.IMAGE, MediaKind.GIF))
+    assert (capabilities.media.max_count, pictures.alt_limit) == (4, 1500)
+    assert (pictures.max_bytes, pictures.max_pixels) == (16 * 1024 * 1024, 33_177_600)
+    assert (gifs.max_bytes, gifs.max_pixels) == (pictures.max_bytes, 1280 * 720)
 
 
 def test_direct_messages_are_not_on_offer() -> None:
@@ -86,8 +89,8 @@ HUGE = [10**9, 400_000_000, 2**63, 10**400]
 
 def numbers(capabilities: Capabilities) -> list[int]:
     text, media = capabilities.text, capabilities.media
-    found = [text.limit, text.url_length, media.max_count, media.max_bytes, media.max_pixels, media.alt_limit]
-    return [*found, *(option.max_length for option in capabilities.options)]
+    files = [number for rule in media.rules for number in (rule.max_count, rule.max_bytes, rule.max_pixels, rule.alt_limit)]
+    return [text.limit, text.url_length, media.max_count, *files, *(option.max_length for option in capabilities.options)]
 
 
 @pytest.mark.parametrize("huge", HUGE)

@@ -37,8 +37,8 @@ def test_an_ordinary_post_has_no_problems() -> None:
         (post("👨‍👩‍👧‍👦" * 500), []),
         (post(options={"visibility": "direct"}), ["unknown"]),
         (post(media=(picture(),) * 5), ["too_many"]),
-        (post(media=(picture(mime="video/mp4"),)), ["type"]),
-        (post(media=(picture(size=16 * 1024 * 1024 + 1),)), ["size"]),
+        (post(media=(picture(mime="video/mp4"),)), ["wrong_type"]),
+        (post(media=(picture(size=16 * 1024 * 1024 + 1),)), ["too_large"]),
         (post(media=(picture(width=10_000, height=4_000),)), ["pixels"]),
         (post(media=(picture(mime="image/gif", width=1280, height=720),)), []),
         (post(media=(picture(mime="image/gif", width=1281, height=720),)), ["pixels"]),
@@ -52,7 +52,7 @@ def test_each_problem_is_found_before_the_server_finds_it(content: Content, expe
 
 def test_this_servers_own_limits_are_the_ones_that_count() -> None:
     assert codes(post("x" * 4000), max_characters=5000) == []
-    assert codes(post(media=(picture(mime="image/webp"),)), supported_mime_types=["image/png"]) == ["type"]
+    assert codes(post(media=(picture(mime="image/webp"),)), supported_mime_types=["image/png"]) == ["wrong_type"]
     assert codes(post(media=(picture(),) * 5), max_media_attachments=6) == []
 
 

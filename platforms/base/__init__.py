@@ -1,0 +1,90 @@
+"""The contract between Carillon and a network: values that go in, values that come out, and a few behaviours.
+
+    media          a file, and which files a network takes
+    content        what one account is to publish, and who it is
+    capabilities   what a network can do, as data
+    outcomes       what comes of a publication, and what survives a crash in the middle of one
+    connecting     how an account is connected
+    adapter        all of it together: what one network is
+
+An adapter is one class in ``platforms/<name>/`` registered in ``platforms.REGISTRY``. It keeps no state, opens no database,
+reads no settings and logs no bodies. Whatever differs between networks is data (:class:`Capabilities`, ``Connector.fields``)
+or one of the methods of :class:`Adapter`; nothing outside ``platforms/`` ever asks which network it has.
+"""
+
+from platforms.base.adapter import Adapter
+from platforms.base.capabilities import (
+    NO,
+    YES,
+    Capabilities,
+    Idempotency,
+    Midnight,
+    Option,
+    OptionType,
+    PartRule,
+    Problem,
+    Quota,
+    Scope,
+    Segment,
+    TextRule,
+    choices_of,
+)
+from platforms.base.connecting import Authorization, Connected, Connector, Field, OAuthConnector, PasswordConnector
+from platforms.base.content import Content, PartKind, Profile, Reference, Session
+from platforms.base.media import NO_MEDIA, Media, MediaKind, MediaRule, MediaRules
+from platforms.base.outcomes import (
+    Absent,
+    Answer,
+    Checkpoint,
+    Outcome,
+    Processing,
+    Published,
+    Refused,
+    SentAttempt,
+    Unnamed,
+    Waiting,
+)
+
+__all__ = [
+    "NO",
+    "NO_MEDIA",
+    "YES",
+    "Absent",
+    "Adapter",
+    "Answer",
+    "Authorization",
+    "Capabilities",
+    "Checkpoint",
+    "Connected",
+    "Connector",
+    "Content",
+    "Field",
+    "Idempotency",
+    "Media",
+    "MediaKind",
+    "MediaRule",
+    "MediaRules",
+    "Midnight",
+    "OAuthConnector",
+    "Option",
+    "OptionType",
+    "Outcome",
+    "PartKind",
+    "PartRule",
+    "PasswordConnector",
+    "Problem",
+    "Processing",
+    "Profile",
+    "Published",
+    "Quota",
+    "Reference",
+    "Refused",
+    "Scope",
+    "Segment",
+    "SentAttempt",
+    "Session",
+    "TextRule",
+    "Unnamed",
+    "Waiting",
+    "choices_of",
+]

@@ -1,0 +1,100 @@
+"""A file that goes into a post, and the rules by which a network takes files."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+class MediaKind(StrEnum):
+    """What people take a file for. A GIF is a kind of its own: X and Mastodon make silent videos of it, by rules of its own."""
+
+    IMAGE = "image"
+    GIF = "gif"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+    @classmethod
+    def of(cls, mime: str) -> "MediaKind":
+        """By the type alone; what is neither picture nor film is a document (LinkedIn: PDF and slides)."""
+        if mime == "image/gif":
+            return cls.GIF
+        return {"image": cls.IMAGE, "video": cls.VIDEO}.get(mime.partition("/")[0], cls.DOCUMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One attached file. ``read`` fetches the bytes when they are needed, so that validation costs no I/O.
+
+    ``size`` in bytes, ``width`` and ``height`` in pixels, 0 if unknown; ``alt`` is ``""`` when the person gave none.
+    ``duration`` is a video's, ``None`` for what has none or is not known (YouTube, Threads, X and others limit it).
+    """
+
+    id: str
+    mime: str
+    size: int
+    width: int
+    height: int
+    alt: str
+    read: Callable[[], Awaitable[bytes]] = field(repr=False, compare=False)
+    duration: timedelta | None = None
+
+    @property
+    def kind(self) -> MediaKind:
+        """What people take it for."""
+        return MediaKind.of(self.mime)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRule:
+    """How a network takes files of one kind. What it does not limit is ``None``.
+
+    ``max_count`` files of this kind in one post, ``max_bytes`` each; ``max_pixels`` = width x height (Mastodon, LinkedIn).
+    ``smallest`` and ``largest`` are (width, height) in pixels that it refuses to go below (Facebook's reels) or beyond (X's GIFs
+    and videos); networks that scale by themselves have none. ``shapes`` are the least and the greatest width / height
+    (Instagram: 4:5 to 1.91:1). ``durations``: the shortest and the longest (Threads: to 5 minutes; LinkedIn: 3 s to 30 minutes).
+    ``alt_limit`` in graphemes; ``None``: it keeps no descriptions of this kind (YouTube, Facebook's videos).
+    """
+
+    kind: MediaKind
+    max_count: int
+    mimes: frozenset[str]
+    max_bytes: int
+    max_pixels: int | None = None
+    smallest: tuple[int, int] | None = None
+    largest: tuple[int, int] | None = None
+    shapes: tuple[float, float] | None = None
+    durations: tuple[timedelta, timedelta] | None = None
+    alt_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRules:
+    """Which files one post takes: one rule for each kind that it takes at all.
+
+    ``max_count`` files together, ``min_count`` at least (Instagram and YouTube have no post without one). Files of different
+    kinds stand side by side only if one set of ``mixed`` holds all of them (Instagram: images and videos in a carousel;
+    Mastodon: images and GIFs, a video alone).
+    """
+
+    rules: tuple[MediaRule, ...] = ()
+    max_count: int = 0
+    min_count: int = 0
+    mixed: tuple[frozenset[MediaKind], ...] = ()
+
+    def of(self, kind: MediaKind) -> MediaRule | None:
+        """The rule for files of ``kind``; ``None`` if the network takes none of them."""
+        return next((rule for rule in self.rules if rule.kind is kind), None)
+
+    @property
+    def mimes(self) -> frozenset[str]:
+        """Every type that it takes."""
+        return frozenset().union(*(rule.mimes for rule in self.rules))
+
+    def together(self, kinds: frozenset[MediaKind]) -> bool:
+        """Whether files of these ``kinds`` may stand in one post."""
+        return len(kinds) <= 1 or any(kinds <= mixed for mixed in self.mixed)
+
+
+NO_MEDIA = MediaRules()
+"""Of parts that are words only (comments on LinkedIn and YouTube)."""

@@ -12,6 +12,7 @@ from platforms import REGISTRY
 from platforms.errors import Unavailable
 
 _SENDABLE = (State.FAILED, State.DEAD, State.MISSED, State.CANCELED)
+_OUT = "The network says that it is there, so it is not sent again. Look for it, and paste its address."
 _TOO_LATE = "It is no longer waiting for you: somebody else, or the network, was faster."
 
 
@@ -32,6 +33,8 @@ async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = Fals
     delivery = await get(workspace, delivery_id)
     if delivery.state not in _SENDABLE:
         raise TooLate(_TOO_LATE)
+    if delivery.unnamed:
+        raise TooLate(_OUT)
     if post is not None and post.leaves_out(delivery.account_id):
         raise TooLate("The post is not meant for this account any more. Edit it, and choose the account again.")
     canceled = post is not None and post.canceled
@@ -159,9 +162,12 @@ async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Deliver
 async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
     """A person, asked, says that the post is not on the network: send it again, with the same key.
 
-    If its time has passed as the workspace sees it, the person is asked about that too. Raises ``TooLate``.
+    If its time has passed as the workspace sees it, the person is asked about that too. Raises ``TooLate``, also for what the
+    network says is there.
     """
     delivery = await get(workspace, delivery_id)
+    if delivery.unnamed:
+        raise TooLate(_OUT)
     moved = await deliveries.move(
         delivery.id,
         State.UNCONFIRMED,

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from app.engine import backoff, dispatching, reconciling
@@ -10,7 +11,8 @@ from app.errors import Invalid, TooLate
 from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, now
 from app.services.accounts import connecting
 from app.services.writing import posts, remedies, views
-from platforms.errors import RateLimited, TimedOut, TokenRevoked, Unavailable, UnexpectedReply
+from platforms.base import Processing, Refused, Unnamed
+from platforms.errors import MediaRejected, RateLimited, TimedOut, TokenRevoked, Unavailable, UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.world import World, fresh, put, until
 
@@ -208,6 +210,82 @@ async def test_patience_with_a_network_that_processes_is_not_used_up_by_looking(
     belfry.asking.append(AWAY)
     await reconciling.reconcile(delivery.id)
     assert not (await fresh(delivery)).undecidable
+
+
+async def test_the_newest_name_for_what_is_processing_is_what_is_asked_for(world: World, belfry: Belfry) -> None:
+    belfry.processing = True
+    delivery = await world.queued(NAME)
+    await world.outbox.deliver()
+    sent_at = (await fresh(delivery)).first_sent_at
+    belfry.asking.append(Processing("transcoded-2", timedelta(seconds=3)))
+    await reconciling.reconcile(delivery.id)
+    await reconciling.reconcile(delivery.id)
+    assert belfry.asked is not None
+    assert (belfry.asked.saved["remote_ref"], belfry.asked.first_sent_at) == ("transcoded-2", sent_at)
+
+
+async def test_what_is_refused_after_all_fails_with_the_networks_reason(world: World, belfry: Belfry) -> None:
+    belfry.processing = True
+    delivery = await world.queued(NAME)
+    await world.outbox.deliver()
+    belfry.asking.append(Refused(MediaRejected(NAME, "codec", "The video cannot be played.")))
+    await reconciling.reconcile(delivery.id)
+    refused = await fresh(delivery)
+    assert (refused.state, refused.trouble.code, refused.saved) == (State.FAILED, "codec", "{}")
+    [row] = (await views.view(world.workspace, delivery.post_id)).deliveries
+    assert (row.label, row.detail, row.actions) == ("Failed", "The video cannot be played.", {"edit", "send_again"})
+    assert row.attempts[-1].outcome == "refused"
+
+    belfry.processing = False
+    await remedies.send_again(world.workspace, delivery.id)
+    await world.dispatch()
+    assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+# --- visible, and nobody knows as what --------------------------------------------------------------------------------
+
+THERE = "The network says that it is out, and shows two posts with these words."
+
+
+async def unnamed(world: World, network: Belfry) -> Delivery:
+    delivery = await unconfirmed(world, network)
+    network.asking.append(Unnamed(THERE))
+    await reconciling.reconcile(delivery.id)
+    return await fresh(delivery)
+
+
+async def test_what_is_there_without_a_name_is_never_sent_again(world: World, belfry: Belfry) -> None:
+    delivery = await unnamed(world, belfry)
+    assert (delivery.state, delivery.undecidable, delivery.trouble.message) == (State.UNCONFIRMED, True, THERE)
+    await world.pass_time(timedelta(days=1))
+    await world.dispatch()
+    with pytest.raises(TooLate, match="is there"):
+        await remedies.deny(world.workspace, delivery.id)
+    await remedies.drop(world.workspace, delivery.id)
+    with pytest.raises(TooLate, match="is there"):
+        await remedies.send_again(world.workspace, delivery.id, sure=True)
+    await world.dispatch()
+    assert (len(belfry.posts), belfry.knocks) == (1, 1)
+
+
+async def test_a_person_says_where_it_is(world: World, belfry: Belfry) -> None:
+    delivery = await unnamed(world, belfry)
+    await remedies.confirm(world.workspace, delivery.id, url=URL)
+    confirmed = await fresh(delivery)
+    assert (confirmed.state, confirmed.receipt.remote_id, confirmed.trouble) == (State.PUBLISHED, "ring-77", None)
+
+
+async def test_the_page_asks_where_it_is_and_offers_nothing_else(world: World, belfry: Belfry, alice: httpx.AsyncClient) -> None:
+    delivery = await unnamed(world, belfry)
+    page = (await alice.get(f"/posts/{delivery.post_id}")).text
+    address = f"/posts/{delivery.post_id}/deliveries/{delivery.id}"
+    assert THERE in page
+    assert f'action="{address}/confirm"' in page
+    assert f'action="{address}/drop"' in page
+    assert f"{address}/deny" not in page
+    assert f"{address}/send-again" not in page
+    await remedies.drop(world.workspace, delivery.id)
+    assert f"{address}/send-again" not in (await alice.get(f"/posts/{delivery.post_id}")).text
 
 
 # --- what the person answers ------------------------------------------------------------------------------------------

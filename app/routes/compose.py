@@ -258,7 +258,10 @@ async def _out(sheet: Sheet) -> Sequence[Account]:
 def _is_customised(draft: Draft, account_id: Id, options: Sequence[Option]) -> bool:
     """Whether the account has words or choices of its own, so that its section is shown open."""
     chosen = draft.options.get(account_id, {})
-    return account_id in draft.texts or any(chosen.get(each.key, each.default) != each.default for each in options)
+    unanswered = account_id in draft.account_ids and any(
+        each.required and not chosen.get(each.key, each.default) for each in options
+    )
+    return account_id in draft.texts or unanswered or any(chosen.get(each.key, each.default) != each.default for each in options)
 
 
 def _timed(draft: Draft, at: datetime) -> Draft:

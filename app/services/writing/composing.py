@@ -12,7 +12,8 @@ from app.services.accounts import profiles
 from app.services.media import files
 from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
 from platforms import REGISTRY
-from platforms.base import Adapter, Capabilities, Option, Problem, Segment
+from platforms.base import NO, YES, Adapter, Capabilities, Option, OptionType, Problem, Segment
+from platforms.text import graphemes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Draft:
     def variant(self, account: Account) -> Variant:
         """The part of the draft that is for ``account``."""
         own = self.texts.get(account.id, self.text)
-        known = {option.key for option in REGISTRY[account.platform].capabilities.options}
+        known = {option.key for option in REGISTRY[account.platform].capabilities_for(account.limits).options}
         options = {key: value for key, value in self.options.get(account.id, {}).items() if key in known}
         return Variant(account_id=account.id, text=None if _same(own, self.text) else own, options=options)
 
@@ -131,20 +132,35 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
         options={option.key: variant.options.get(option.key, option.default) for option in capabilities.options},
         count=len(content.text) if found else adapter.count(content, capabilities),
         limit=capabilities.text.limit,
-        problems=found or _unknown_choices(capabilities.options, variant.options) + adapter.validate(content, capabilities),
+        problems=found or _option_problems(capabilities.options, variant.options) + adapter.validate(content, capabilities),
         segments=() if found else adapter.segments(content.text),
         media=files,
     )
 
 
-def _unknown_choices(options: Sequence[Option], values: Mapping[str, str]) -> list[Problem]:
-    """Values that no form of ours offers."""
-    allowed = {option.key: {value for value, _ in option.choices} for option in options if option.choices}
-    return [
-        Problem(key, "unknown_choice", "Choose one of the offered values.")
-        for key, value in values.items()
-        if value and key in allowed and value not in allowed[key]
-    ]
+def _option_problems(options: Sequence[Option], values: Mapping[str, str]) -> list[Problem]:
+    """What the options' own rules say: a value that no form of ours offers, one that is missing, one that is too long."""
+    found = [_option_problem(option, values.get(option.key, option.default)) for option in options]
+    return [problem for problem in found if problem is not None]
+
+
+def _option_problem(option: Option, value: str) -> Problem | None:
+    if not value:
+        return _missing(option) if option.required else None
+    match option.type:
+        case OptionType.CHOICE if value not in dict(option.choices):
+            return Problem(option.key, "unknown_choice", f"{option.label}: choose one of the offered values.")
+        case OptionType.TOGGLE if value not in (YES, NO):
+            return Problem(option.key, "unknown_choice", f"{option.label}: say yes or no.")
+        case OptionType.TEXT if option.max_length and (over := graphemes(value) - option.max_length) > 0:
+            return Problem(option.key, "too_long", f"{option.label}: {over} characters too long.")
+    return None
+
+
+def _missing(option: Option) -> Problem:
+    if option.type is OptionType.CHOICE and not option.choices:
+        return Problem(option.key, "no_choice", f"{option.label}: this account has nothing to choose from.")
+    return Problem(option.key, "required", f"{option.label}: this network wants an answer.")
 
 
 async def check(workspace: Workspace, draft: Draft) -> list[Preview]:

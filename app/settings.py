@@ -5,6 +5,7 @@ Every variable may also be given as ``CARILLON_<NAME>_FILE``, the path of a file
 """
 
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +26,20 @@ SHORTEST_MESSAGE = 600.0
 def amqp_url() -> str | None:
     """``CARILLON_AMQP_URL`` alone: the broker has to be chosen before the other settings can be complete."""
     return os.environ.get(f"{PREFIX}AMQP_URL") or _from_file("amqp_url")
+
+
+def operator_app(platform: str, names: Iterable[str]) -> dict[str, str]:
+    """What is set of the operator's own app at a network: the fields ``names`` of ``CARILLON_<PLATFORM>_<FIELD>``.
+
+    Not a field of :class:`Settings`, because which there are follows from the networks.
+    """
+    found = {name: os.environ.get(app_variable(platform, name)) or _from_file(f"{platform}_{name}") for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def app_variable(platform: str, name: str) -> str:
+    """The variable's name, e.g. ``CARILLON_NETWORK_CLIENT_ID``."""
+    return f"{PREFIX}{platform}_{name}".upper()
 
 
 def _from_file(name: str) -> str | None:

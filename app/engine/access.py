@@ -19,13 +19,13 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from app import runtime
+from app import runtime, settings
 from app.engine import grants
 from app.models import Account, AccountState, Grant, GrantState, now
 from app.sealing import SealBroken
 from platforms import REGISTRY
-from platforms.base import Profile, Session
-from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
+from platforms.base import Profile, Session, Tokens
+from platforms.errors import PlatformError, ReconnectNeeded, TokenRevoked, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,28 @@ _LOOK_AGAIN = 0.2
 async def open_session(account: Account) -> Session:
     """The account as an adapter needs it for one call. Raises ``ReconnectNeeded`` if it has no usable tokens.
 
+    Tokens whose time has come are renewed first; if that cannot be done now they are tried all the same.
+
     The grant is read once for each copy of the account; :func:`refresh` and :func:`mark_reconnect` mean the tokens that this copy
     was used with, whatever became of the grant since.
     """
+    session = await _open(account)
+    grant = await _grant_of(account)
+    if grant.refresh_at is None or grant.refresh_at > now():
+        return session
+    try:
+        await refresh(account)
+    except ReconnectNeeded:
+        raise
+    except PlatformError as error:
+        log.warning("account %s: tokens were not renewed in time: %s", account.id, error)
+        return session
+    account._grant = None
+    return await _open(account)
+
+
+async def _open(account: Account) -> Session:
+    """With the tokens as they are."""
     if account.state == AccountState.DISCONNECTED:
         raise TokenRevoked(account.platform, "disconnected", "This account is disconnected. Connect it again to publish.")
     grant = await _grant_of(account)
@@ -51,6 +70,7 @@ async def open_session(account: Account) -> Session:
         tokens=_tokens(grant),
         limits=account.limits,
         http=runtime.current().http,
+        app=operator_app(account.platform),
     )
 
 
@@ -111,8 +131,8 @@ def lease_time() -> timedelta:
     The step limit bounds the question; what is left, as long as a worker's lease, is for the save: while the database is away
     for less than that, nobody asks again with tokens that are used up.
     """
-    settings = runtime.current().settings
-    return timedelta(seconds=settings.step_limit) + settings.lease_time
+    times = runtime.current().settings
+    return timedelta(seconds=times.step_limit) + times.lease_time
 
 
 async def refresh(account: Account) -> Account:
@@ -121,7 +141,7 @@ async def refresh(account: Account) -> Account:
     Returns the account as it is now, to be opened with the new tokens. Of several processes and accounts that want it, one asks
     the network. After the step limit the caller is told to try later, and the renewal goes on without it.
     """
-    session, used = await open_session(account), await _grant_of(account)
+    session, used = await _open(account), await _grant_of(account)
     try:
         async with asyncio.timeout(runtime.current().settings.step_limit):
             await _renewed(session, used)
@@ -158,11 +178,21 @@ async def _renew(session: Session, used: Grant) -> bool:
         with suppress(PyMongoError):  # then it ends by itself
             await grants.give_back(leased)
         raise
-    await grants.save(leased, runtime.current().sealer.seal(tokens))
+    await grants.save(leased, seal(tokens))
     return True
 
 
-async def _ask(session: Session, grant: Grant) -> dict[str, str]:
+def seal(tokens: Tokens) -> grants.Sealed:
+    """As a grant keeps them."""
+    return grants.Sealed(runtime.current().sealer.seal(tokens.values), tokens.expires_at, tokens.refresh_at)
+
+
+def operator_app(platform: str) -> dict[str, str]:
+    """What the operator has set of their own app at the network; empty where none is needed."""
+    return settings.operator_app(platform, [field.name for field in REGISTRY[platform].connector.app_fields])
+
+
+async def _ask(session: Session, grant: Grant) -> Tokens:
     try:
         async with asyncio.timeout(runtime.current().settings.step_limit):
             return await REGISTRY[grant.platform].refresh(session)

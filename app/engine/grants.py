@@ -12,7 +12,8 @@ between the two leaves accounts behind their grant; the next refusal, renewal or
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -34,7 +35,16 @@ _AGAIN = 0.5
 # --- a person's will --------------------------------------------------------------------------------------------------
 
 
-async def consent(key: Mapping[str, Any], sealed: str) -> Grant:
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Tokens as a grant keeps them: ``values`` sealed, and when they have to be renewed or end."""
+
+    values: str = field(repr=False)
+    expires_at: datetime | None = None
+    refresh_at: datetime | None = None
+
+
+async def consent(key: Mapping[str, Any], sealed: Sealed) -> Grant:
     """A person has consented: the grant gets these tokens, whatever it had. ``key``: workspace_id, platform, server, subject.
 
     Save the accounts next, then call :func:`hold` and :func:`follow`.
@@ -42,7 +52,7 @@ async def consent(key: Mapping[str, Any], sealed: str) -> Grant:
     known = await _give(equal(**key), sealed)
     if known is not None:
         return known
-    grant = Grant(**key, sealed=sealed)
+    grant = Grant(**key, sealed=sealed.values, expires_at=sealed.expires_at, refresh_at=sealed.refresh_at)
     try:
         return await grant.insert()
     except DuplicateKeyError:  # somebody consented at the same moment
@@ -55,25 +65,26 @@ async def hold(grant: Grant) -> None:
     They are saved now, so :func:`release` sees them from here on. If a person has disconnected them again since, the tokens that
     were given once more are nobody's, and go.
     """
-    if await _give({"_id": grant.id, **equal(state=GrantState.FORGOTTEN)}, grant.sealed) is not None:
+    given = Sealed(grant.sealed, grant.expires_at, grant.refresh_at)
+    if await _give({"_id": grant.id, **equal(state=GrantState.FORGOTTEN)}, given) is not None:
         await release(grant.id)
 
 
-async def _give(where: Mapping[str, Any], sealed: str) -> Grant | None:
+async def _give(where: Mapping[str, Any], sealed: Sealed) -> Grant | None:
     found = await Grant.get_pymongo_collection().find_one_and_update(
         dict(where), {"$set": _fresh(sealed), "$inc": {"version": 1}}, return_document=ReturnDocument.AFTER
     )
     return Grant.model_validate(found) if found else None
 
 
-def _fresh(sealed: str) -> dict[str, Any]:
-    """What new tokens change besides the version. When they end is not known yet."""
+def _fresh(sealed: Sealed) -> dict[str, Any]:
+    """What new tokens change besides the version."""
     return {
-        "sealed": sealed,
+        "sealed": sealed.values,
         "state": GrantState.CONNECTED,
         "refreshing_until": EPOCH,
-        "expires_at": None,
-        "refresh_at": None,
+        "expires_at": sealed.expires_at,
+        "refresh_at": sealed.refresh_at,
     }
 
 
@@ -137,7 +148,7 @@ async def give_back(leased: Grant) -> None:
     )
 
 
-async def save(leased: Grant, sealed: str) -> None:
+async def save(leased: Grant, sealed: Sealed) -> None:
     """Save the tokens that the network gave for those of ``leased``, however long the database takes: the old ones are used up.
 
     Does nothing if a person connected or disconnected meanwhile. Raises ``PyMongoError`` when it is given up.
@@ -153,7 +164,7 @@ async def save(leased: Grant, sealed: str) -> None:
             await asyncio.sleep(_AGAIN)
 
 
-async def _save(leased: Grant, sealed: str) -> None:
+async def _save(leased: Grant, sealed: Sealed) -> None:
     """Not guarded by the lease: tokens that come late are still better than those that were used up for them.
 
     Says the version instead of adding to it, and recognises its own tokens: a write whose answer was lost is safely repeated.
@@ -162,7 +173,7 @@ async def _save(leased: Grant, sealed: str) -> None:
         {"_id": leased.id, "version": leased.version}, {"$set": {**_fresh(sealed), "version": leased.version + 1}}
     )
     stored = await Grant.get(leased.id)
-    if stored is not None and stored.sealed == sealed:
+    if stored is not None and stored.sealed == sealed.values:
         await follow(stored)
 
 

@@ -6,7 +6,7 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 
 from beanie import Document
 
-from app.models.accounts import Account, AccountState, Grant, GrantState, PendingConnection, Registration
+from app.models.accounts import Account, AccountState, Grant, GrantState, PendingChoice, PendingConnection, Registration
 from app.models.base import EPOCH, FIRST, Identified, Instant, now, to_millis
 from app.models.deliveries import (
     CONFIRM,
@@ -51,6 +51,7 @@ __all__ = [
     "MediaFile",
     "Member",
     "Part",
+    "PendingChoice",
     "PendingConnection",
     "Post",
     "Receipt",
@@ -75,6 +76,7 @@ ALL: tuple[type[Document], ...] = (
     Account,
     Registration,
     PendingConnection,
+    PendingChoice,
     MediaFile,
     Post,
     Delivery,

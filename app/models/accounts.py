@@ -36,8 +36,8 @@ class Grant(Identified, Document):
 
     ``subject`` is who consented, by the network's own id. ``sealed`` holds the tokens, ``""`` when they are forgotten;
     ``version`` grows with every change of them, and every change is a compare-and-set on it. ``refreshing_until`` and
-    ``refreshing_with`` are the lease of who asks for new ones. ``expires_at`` and ``refresh_at`` (when to ask for new tokens
-    without being told) are ``None`` where the network does not say, or tokens do not expire.
+    ``refreshing_with`` are the lease of who asks for new ones. ``expires_at`` and ``refresh_at`` are those of the tokens
+    (:class:`platforms.base.Tokens`).
     """
 
     workspace_id: Id
@@ -60,7 +60,8 @@ class Grant(Identified, Document):
                 [("workspace_id", ASCENDING), ("platform", ASCENDING), ("server", ASCENDING), ("subject", ASCENDING)],
                 name="consent",
                 unique=True,
-            )
+            ),
+            IndexModel([("state", ASCENDING), ("refresh_at", ASCENDING)], name="refresh_due"),
         ]
 
 
@@ -108,6 +109,23 @@ class Account(Identified, Document):
             IndexModel([("grant_id", ASCENDING)], name="grant"),
             IndexModel([("state", ASCENDING), ("limits_at", ASCENDING)], name="limits_due"),
         ]
+
+
+class PendingChoice(Identified, Document):
+    """A person has consented to several profiles and has not said yet which of them to connect.
+
+    ``sealed`` holds the whole consent, tokens included; it is good once, for that user in that workspace.
+    """
+
+    workspace_id: Id
+    user_id: Id
+    platform: str
+    sealed: str = Field(repr=False)
+    expires_at: Instant
+
+    class Settings:
+        name = "pending_choices"
+        indexes: ClassVar = [IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)]
 
 
 class Registration(Identified, Document):

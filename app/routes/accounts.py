@@ -1,18 +1,19 @@
 """Connected profiles: list, connect, reconnect, disconnect."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Router, get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response
 
 from app import runtime
 from app.errors import Invalid, NotFound
-from app.models import Account
+from app.ids import Id
+from app.models import Account, PendingChoice, now
 from app.routes import forms
 from app.routes.security import Asking, Here, Me
 from app.routes.templating import page
-from app.services.accounts import connecting, profiles
+from app.services.accounts import apps, choosing, connecting, profiles
 from app.services.people.users import Identity
 from platforms import REGISTRY
 from platforms.base import Adapter
@@ -33,6 +34,7 @@ async def _list(identity: Identity, *, done: str | None = None, problems: dict[s
         me=identity,
         section="accounts",
         accounts=connected,
+        ending=await profiles.ending(identity.workspace, now()),
         registry=REGISTRY,
         sandbox=offered,
         done=done,
@@ -67,11 +69,11 @@ async def connect_sandbox(identity: Me) -> Response[Any]:
 
 
 @get("/accounts/connect/{platform:str}")
-async def form(identity: Me, platform: FromPath[str], account: FromQuery[str] = "") -> Response[Any]:
+async def form(request: Asking, identity: Me, platform: FromPath[str], account: FromQuery[str] = "") -> Response[Any]:
     """The connect form, drawn from the adapter's fields; to reconnect, with what is known about ``account``."""
     adapter = _adapter(platform)
     known = await profiles.get(identity.workspace, forms.to_id(account)) if account else None
-    return _form(identity, adapter, _known_answers(adapter, known), {})
+    return _form(request, identity, adapter, _known_answers(adapter, known), {})
 
 
 @post("/accounts/connect/{platform:str}")
@@ -86,26 +88,57 @@ async def connect(request: Asking, identity: Me, platform: FromPath[str]) -> Res
             identity.workspace, identity.user, platform, answers, redirect_uri=_redirect_uri(request)
         )
     except Invalid as invalid:
-        return _form(identity, adapter, answers, invalid.problems)
+        return _form(request, identity, adapter, answers, invalid.problems)
     return Redirect(address, status_code=303)
 
 
 @get("/accounts/callback/{mark:str}")
-async def callback(
-    identity: Me,
-    mark: FromPath[str],
-    given_state: Annotated[str, QueryParameter(name="state")] = "",
-    code: FromQuery[str] = "",
-    error: FromQuery[str] = "",
-) -> Response[Any]:
-    """The person is back from the consent page."""
-    if error or not code:
-        return await _list(identity, problems={"": "The network did not give its consent. You can try again at any time."})
+async def callback(request: Asking, identity: Me, mark: FromPath[str]) -> Response[Any]:
+    """The person is back from the consent page, with whatever the network gave them along."""
+    query = {name: str(value) for name, value in request.query_params.items()}
     try:
-        await connecting.finish(identity.workspace, identity.user, mark=mark, state=given_state, code=code)
+        connected = await connecting.finish(identity.workspace, identity.user, mark=mark, query=query)
     except Invalid as invalid:
         return await _list(identity, problems=invalid.problems)
+    if isinstance(connected, PendingChoice):
+        return Redirect(f"/accounts/choose/{connected.id}", status_code=303)
     return Redirect("/accounts?done=connected", status_code=303)
+
+
+@get("/accounts/choose/{choice_id:str}")
+async def candidates(identity: Me, choice_id: FromPath[str]) -> Response[Any]:
+    """The consent covers several profiles: which of them?"""
+    return await _choice(identity, forms.to_id(choice_id), {})
+
+
+@post("/accounts/choose/{choice_id:str}")
+async def choose(request: Asking, identity: Me, choice_id: FromPath[str]) -> Response[Any]:
+    """Connect those that are ticked."""
+    chosen = [str(one) for one in (await request.form()).getall("candidate", [])]
+    try:
+        await connecting.choose(identity.workspace, identity.user, forms.to_id(choice_id), chosen)
+    except Invalid as invalid:
+        return await _choice(identity, forms.to_id(choice_id), invalid.problems)
+    return Redirect("/accounts?done=connected", status_code=303)
+
+
+async def _choice(identity: Identity, choice_id: Id, problems: dict[str, str]) -> Response[Any]:
+    try:
+        pending, consent = await choosing.look(identity.workspace, identity.user, choice_id)
+    except Invalid as invalid:
+        return await _list(identity, problems=invalid.problems)
+    known = {account.remote_id for account in await profiles.listed(identity.workspace) if account.platform == pending.platform}
+    return page(
+        "choose.html",
+        status=422 if problems else 200,
+        me=identity,
+        section="accounts",
+        adapter=_adapter(pending.platform),
+        choice=pending,
+        candidates=consent.candidates,
+        known=known,
+        problems=problems,
+    )
 
 
 @post("/accounts/{account_id:str}/disconnect")
@@ -115,7 +148,10 @@ async def disconnect(workspace: Here, account_id: FromPath[str]) -> Response[Any
     return Redirect(f"/accounts?done=disconnected-{number}", status_code=303)
 
 
-def _form(identity: Identity, adapter: Adapter, answers: dict[str, str], problems: dict[str, str]) -> Response[Any]:
+def _form(
+    request: Asking, identity: Identity, adapter: Adapter, answers: dict[str, str], problems: dict[str, str]
+) -> Response[Any]:
+    missing = apps.missing(adapter.name)
     return page(
         "connect.html",
         status=422 if problems else 200,
@@ -123,6 +159,8 @@ def _form(identity: Identity, adapter: Adapter, answers: dict[str, str], problem
         section="accounts",
         adapter=adapter,
         leaves=_leaves(adapter),
+        missing=missing,
+        way_back=connecting.way_back(adapter.name, _redirect_uri(request)) if missing else None,
         answers=answers,
         problems=problems,
     )
@@ -136,7 +174,7 @@ def _adapter(platform: str) -> Adapter:
 
 def _leaves(adapter: Adapter) -> bool:
     """Whether connecting goes through the network's own consent page."""
-    return hasattr(adapter.connector, "authorize")
+    return hasattr(adapter.connector, "exchange")
 
 
 def _known_answers(adapter: Adapter, account: Account | None) -> dict[str, str]:
@@ -150,4 +188,4 @@ def _redirect_uri(request: Asking) -> str:
     return base.rstrip("/") + "/accounts/callback"
 
 
-router = Router("/", route_handlers=[index, connect_sandbox, form, connect, callback, disconnect])
+router = Router("/", route_handlers=[index, connect_sandbox, form, connect, callback, candidates, choose, disconnect])

@@ -29,7 +29,17 @@ from platforms.base.capabilities import (
     TextRule,
     choices_of,
 )
-from platforms.base.connecting import Authorization, Connected, Connector, Field, OAuthConnector, PasswordConnector
+from platforms.base.connecting import (
+    Authorization,
+    Candidate,
+    Connector,
+    Consent,
+    Field,
+    OAuthConnector,
+    PasswordConnector,
+    RegisteringConnector,
+    Tokens,
+)
 from platforms.base.content import Content, PartKind, Profile, Reference, Session
 from platforms.base.media import NO_MEDIA, Media, MediaKind, MediaRule, MediaRules
 from platforms.base.outcomes import (
@@ -53,10 +63,11 @@ __all__ = [
     "Adapter",
     "Answer",
     "Authorization",
+    "Candidate",
     "Capabilities",
     "Checkpoint",
-    "Connected",
     "Connector",
+    "Consent",
     "Content",
     "Field",
     "Idempotency",
@@ -79,11 +90,13 @@ __all__ = [
     "Quota",
     "Reference",
     "Refused",
+    "RegisteringConnector",
     "Scope",
     "Segment",
     "SentAttempt",
     "Session",
     "TextRule",
+    "Tokens",
     "Unnamed",
     "Waiting",
     "choices_of",

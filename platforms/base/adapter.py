@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from platforms.base.capabilities import Capabilities, Problem, Segment
-from platforms.base.connecting import Connector
+from platforms.base.connecting import Connector, Tokens
 from platforms.base.content import Content, Profile, Session
 from platforms.base.outcomes import Answer, Checkpoint, Outcome, SentAttempt
 
@@ -77,8 +77,8 @@ class Adapter(Protocol):
         """
         ...
 
-    async def refresh(self, session: Session) -> dict[str, str]:
-        """New tokens for the account. The caller holds the account's lease and stores them before use.
+    async def refresh(self, session: Session) -> Tokens:
+        """New tokens for the account's consent. The caller holds its lease and stores them before use.
 
         Raises ``ReconnectNeeded`` if a person has to connect again, ``Transient`` if it should be tried later.
         """

@@ -63,11 +63,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A connected account, ready to be used for one call. Never log it: ``tokens`` are secrets (hidden from ``repr``).
+    """A connected account, ready to be used for one call. ``tokens`` and ``app`` are secrets, hidden from ``repr``.
 
     ``server`` is the server's address without a trailing slash: an origin, or below a path for the sandbox. ``remote_id`` is
     the account's id there, ``limits`` what ``Adapter.limits`` returned when the account was connected. ``http`` refuses private
-    hosts and follows no redirects.
+    hosts and follows no redirects. ``app`` are the values of the connector's ``app_fields``, which some networks want for
+    renewing tokens or signing requests (YouTube, X, LinkedIn, Tumblr; Facebook's proof of the secret).
     """
 
     server: str
@@ -76,6 +77,7 @@ class Session:
     tokens: Mapping[str, str] = field(repr=False)
     limits: Mapping[str, Any] = field(repr=False)
     http: httpx.AsyncClient = field(repr=False, compare=False)
+    app: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

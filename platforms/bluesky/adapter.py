@@ -33,10 +33,11 @@ from platforms.base import (
     SentAttempt,
     Session,
     TextRule,
+    Tokens,
 )
 from platforms.bluesky import lexicon, richtext, validate
 from platforms.bluesky.address import pasted_id
-from platforms.bluesky.connect import AppPassword, blob_bytes, server_limits
+from platforms.bluesky.connect import AppPassword, blob_bytes, lasting, server_limits
 from platforms.bluesky.errors import PLATFORM
 from platforms.bluesky.reconcile import earlier, look, receipt, reply_to
 from platforms.bluesky.tid import record_key
@@ -148,10 +149,10 @@ class Bluesky:
         """See :mod:`platforms.bluesky.address`."""
         return pasted_id(url, profile)
 
-    async def refresh(self, session: Session) -> dict[str, str]:
+    async def refresh(self, session: Session) -> Tokens:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""
         server = _server(session, "refresh")
-        return await server.procedure(lexicon.ids.ComAtprotoServerRefreshSession, lexicon.refreshed)
+        return lasting(await server.procedure(lexicon.ids.ComAtprotoServerRefreshSession, lexicon.refreshed))
 
 
 def _server(session: Session, token: str = "access") -> Xrpc:  # noqa: S107

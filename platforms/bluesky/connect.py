@@ -3,11 +3,12 @@
 import json
 import unicodedata
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from platforms.base import Connected, Field
+from platforms.base import Candidate, Consent, Field, Tokens
 from platforms.bluesky import lexicon
 from platforms.bluesky.errors import ODD_REPLY, PLATFORM, not_active
 from platforms.bluesky.xrpc import Xrpc
@@ -29,12 +30,15 @@ _LONGEST_NAME = 640
 """Characters; lexicon app.bsky.actor.profile."""
 _LONGEST_ADDRESS = 2000
 """Characters of the address of a picture or a page."""
+_EARLY = timedelta(minutes=10)
+"""So long before its end an access token is not used any more; it lasts two hours."""
 _NO_SERVER = "This is not the address of a Bluesky server."
 
 
 class AppPassword:
     """Asks for handle, app password and server; ``createSession`` turns them into tokens, the password is not kept."""
 
+    app_fields: tuple[Field, ...] = ()
     fields: tuple[Field, ...] = (
         Field("handle", "Handle", placeholder="you.bsky.social"),
         Field(
@@ -48,7 +52,7 @@ class AppPassword:
         Field("server", "Server", type="url", default=DEFAULT_SERVER, hint="Only change this if you host your own."),
     )
 
-    async def connect(self, http: httpx.AsyncClient, answers: Mapping[str, str]) -> Connected:
+    async def connect(self, http: httpx.AsyncClient, answers: Mapping[str, str]) -> Consent:
         """Sign in once; see :class:`platforms.base.PasswordConnector`."""
         server = _base_url(answers.get("server") or DEFAULT_SERVER)
         session = await _sign_in(http, server, answers)
@@ -56,15 +60,14 @@ class AppPassword:
             raise Rejected(PLATFORM, "AccountInactive", not_active(session.activity.reason))
         home = Xrpc(http, _base_url(session.pds) if session.pds else server, session.tokens["access"])
         name, avatar_url = await _profile(home, session)
-        return Connected(
-            server=home.server,
-            remote_id=session.did,
-            handle=session.handle,
-            display_name=name,
-            avatar_url=avatar_url,
-            tokens=session.tokens,
-            limits=await server_limits(home),
-        )
+        profile = Candidate(session.did, session.handle, name, avatar_url, await server_limits(home))
+        return Consent(home.server, session.did, lasting(session.tokens), (profile,))
+
+
+def lasting(tokens: Mapping[str, str]) -> Tokens:
+    """With what they say of their ends: two hours for the one, some months for the other, and nothing that is guessed."""
+    access, refresh = (lexicon.ends_at(tokens.get(name, "")) for name in ("access", "refresh"))
+    return Tokens(tokens, expires_at=refresh, refresh_at=access - _EARLY if access else None)
 
 
 async def server_limits(server: Xrpc) -> dict[str, Any]:

@@ -12,6 +12,8 @@ person's first keystroke in the composer, or the first post that is due.
 The readers below take decoded JSON and raise ``ValueError`` (pydantic's is one) for anything the lexicon does not allow.
 """
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +63,16 @@ def refreshed(answer: Any) -> dict[str, str]:
 
 def _tokens(session: Any) -> dict[str, str]:
     return {"access": session.access_jwt, "refresh": session.refresh_jwt}
+
+
+def ends_at(token: str) -> datetime | None:
+    """When a token of either kind ends, by its own words: it is a JWT, of which nothing else is believed. ``None``: unsaid."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return datetime.fromtimestamp(int(claims["exp"]), UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
+        return None
 
 
 def resolved(answer: Any) -> str:

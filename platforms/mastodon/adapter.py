@@ -19,6 +19,7 @@ from platforms.base import (
     Segment,
     SentAttempt,
     Session,
+    Tokens,
 )
 from platforms.errors import TokenRevoked, UnexpectedReply
 from platforms.http import sending
@@ -99,7 +100,7 @@ class Mastodon:
         """See :func:`platforms.mastodon.address.post_id`."""
         return post_id(url, profile)
 
-    async def refresh(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - the contract's signature
+    async def refresh(self, session: Session) -> Tokens:  # noqa: ARG002 - the contract's signature
         """Always raises ``TokenRevoked``: tokens here do not expire, so a refused one was withdrawn."""
         raise TokenRevoked(NAME, "token_invalid", RECONNECT)
 

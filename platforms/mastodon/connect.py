@@ -4,15 +4,12 @@ OAuth 2 with PKCE (S256), which servers before 4.3 ignore. Tokens do not expire,
 (Mastodon documentation, methods/apps and methods/oauth).
 """
 
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from hashlib import sha256
 from urllib.parse import urlencode
 
 import httpx
 
-from platforms.base import Authorization, Connected, Field, Session
+from platforms.base import Authorization, Candidate, Consent, Field, Session, Tokens
 from platforms.errors import ContentRejected, Misconfigured, PlatformError
 from platforms.http import reading
 from platforms.mastodon.api import ENGLISH, odd_reply, read
@@ -20,6 +17,7 @@ from platforms.mastodon.errors import NAME, refused
 from platforms.mastodon.limits import SCOPES, read_limits
 from platforms.mastodon.reply import json_object, remote_id, text_of, web_address
 from platforms.mastodon.server import origin
+from platforms.oauth import challenge, granted, verifier
 
 CLIENT_NAME = "Carillon"
 """Shown under every status, and the mark by which ``reconcile`` tells our statuses from others."""
@@ -28,7 +26,9 @@ SCOPE = " ".join(SCOPES)
 
 
 class MastodonConnector:
-    """The ``OAuthConnector`` of Mastodon."""
+    """The ``RegisteringConnector`` of Mastodon."""
+
+    app_fields: tuple[Field, ...] = ()
 
     fields: tuple[Field, ...] = (
         Field(
@@ -55,19 +55,27 @@ class MastodonConnector:
             raise _not_registered(response)
         return server, app
 
-    def authorize(self, server: str, app: Mapping[str, str], *, redirect_uri: str, state: str) -> Authorization:
+    async def begin(
+        self,
+        http: httpx.AsyncClient,  # noqa: ARG002 - the contract's signature
+        server: str,
+        app: Mapping[str, str],
+        *,
+        redirect_uri: str,
+        state: str,
+    ) -> Authorization:
         """The consent page's address; the verifier stays with us."""
-        verifier = secrets.token_urlsafe(64)
+        kept = verifier()
         query = {
             "response_type": "code",
             "client_id": app["client_id"],
             "redirect_uri": redirect_uri,
             "scope": SCOPE,
             "state": state,
-            "code_challenge": challenge(verifier),
+            "code_challenge": challenge(kept),
             "code_challenge_method": "S256",
         }
-        return Authorization(f"{server}/oauth/authorize?{urlencode(query)}", {"verifier": verifier})
+        return Authorization(f"{server}/oauth/authorize?{urlencode(query)}", {"verifier": kept})
 
     async def exchange(
         self,
@@ -77,14 +85,14 @@ class MastodonConnector:
         *,
         redirect_uri: str,
         secret: Mapping[str, str],
-        code: str,
-    ) -> Connected:
-        """Token, profile and limits. Raises ``Rejected`` for a used or foreign code, ``Transient``, and
+        query: Mapping[str, str],
+    ) -> Consent:
+        """Token, profile and limits. Raises ``Rejected`` for a refusal and a used or foreign code, ``Transient``, and
         ``Misconfigured`` with code ``invalid_client`` if the server has forgotten ``app``: register again.
         """
         form = {
             "grant_type": "authorization_code",
-            "code": code,
+            "code": granted(NAME, query),
             "client_id": app["client_id"],
             "client_secret": app["client_secret"],
             "redirect_uri": redirect_uri,
@@ -99,18 +107,13 @@ class MastodonConnector:
         return await _connected(http, server, token)
 
 
-def challenge(verifier: str) -> str:
-    """The S256 code challenge of RFC 7636."""
-    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
 async def _post(http: httpx.AsyncClient, url: str, form: Mapping[str, str]) -> httpx.Response:
     """Neither request changes anything that others see, so a lost answer is simply ``Unavailable``."""
     with reading(NAME):
         return await http.post(url, params=ENGLISH, data=dict(form))
 
 
-async def _connected(http: httpx.AsyncClient, server: str, token: str) -> Connected:
+async def _connected(http: httpx.AsyncClient, server: str, token: str) -> Consent:
     session = Session(server=server, remote_id="", handle="", tokens={"access": token}, limits={}, http=http)
     response = await read(session, "/api/v1/accounts/verify_credentials")
     account = json_object(response)
@@ -118,15 +121,14 @@ async def _connected(http: httpx.AsyncClient, server: str, token: str) -> Connec
     if not found or not username:
         raise odd_reply(response)
     limits = await read_limits(session)
-    return Connected(
-        server=server,
+    profile = Candidate(
         remote_id=found,
         handle=f"{username}@{limits['domain'] or httpx.URL(server).netloc.decode()}",
         display_name=text_of(account, "display_name") or username,
         avatar_url=web_address(account, "avatar"),
-        tokens=dict(session.tokens),
         limits=limits,
     )
+    return Consent(server, found, Tokens(dict(session.tokens)), (profile,))
 
 
 def _not_registered(response: httpx.Response) -> PlatformError:

@@ -1,7 +1,7 @@
 """A workspace with many accounts, and deliveries by the thousand: made in bulk, past the forms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from app import runtime
 from app.ids import Id
 from app.models import Account, Delivery, Grant, Part, Post, Receipt, State, Variant, now
 from platforms import REGISTRY
-from platforms.base import Connected
+from platforms.base import Consent
 from platforms.sandbox.connect import connect
 from tests.bench.site import Base
 
@@ -27,7 +27,7 @@ TEXT = "The bells ring at nine, at noon and at six; come up and see how a carill
 class Profiles:
     """Sandbox accounts that are signed in, per network. They outlive a database: tokens stay good."""
 
-    connected: dict[str, list[Connected]]
+    connected: dict[str, list[Consent]]
 
     async def accounts(self, workspace_id: Id, platform: str, number: int) -> list[Account]:
         """The first ``number`` of a network as connected accounts of the workspace."""
@@ -47,34 +47,34 @@ async def sign_in(base: Base, numbers: dict[str, int]) -> Profiles:
         )
 
 
-async def _sign_in(base: Base, http: httpx.AsyncClient, platform: str, number: int) -> Connected:
+async def _sign_in(base: Base, http: httpx.AsyncClient, platform: str, number: int) -> Consent:
     handle = f"ringer{number}"
     await base.judge.post("/accounts", json={"platform": platform, "handle": handle})
     found = await connect(http, base.sandbox.url, REGISTRY[platform], handle=handle)
-    server = found.server.removeprefix(base.sandbox.url)
-    return Connected(**{**{name: getattr(found, name) for name in found.__slots__}, "server": server})
+    return replace(found, server=found.server.removeprefix(base.sandbox.url))
 
 
-def _grant(workspace_id: Id, platform: str, connected: Connected) -> Grant:
+def _grant(workspace_id: Id, platform: str, connected: Consent) -> Grant:
     return Grant(
         workspace_id=workspace_id,
         platform=platform,
         server=connected.server,
-        subject=connected.remote_id,
-        sealed=runtime.current().sealer.seal(connected.tokens),
+        subject=connected.subject,
+        sealed=runtime.current().sealer.seal(connected.tokens.values),
     )
 
 
-def _account(grant: Grant, connected: Connected) -> Account:
+def _account(grant: Grant, connected: Consent) -> Account:
+    [profile] = connected.candidates
     return Account(
         workspace_id=grant.workspace_id,
         grant_id=grant.id,
         platform=grant.platform,
         server=grant.server,
-        remote_id=connected.remote_id,
-        handle=connected.handle,
-        display_name=connected.display_name or connected.handle,
-        limits=dict(connected.limits),
+        remote_id=profile.remote_id,
+        handle=profile.handle,
+        display_name=profile.display_name or profile.handle,
+        limits=dict(profile.limits),
         sandbox=True,
     )
 

@@ -61,13 +61,14 @@ async def judge(judge_http: httpx.AsyncClient) -> Judge:
 async def bench(request: pytest.FixtureRequest, sandbox_url: str, http: httpx.AsyncClient, judge: Judge) -> AsyncIterator[Bench]:
     """Every adapter in turn, connected."""
     adapter = REGISTRY[request.param]
-    connected = await connect(http, sandbox_url, adapter)
+    consent = await connect(http, sandbox_url, adapter)
+    [account] = consent.candidates
     session = Session(
-        server=connected.server,
-        remote_id=connected.remote_id,
-        handle=connected.handle,
-        tokens=connected.tokens,
-        limits=connected.limits,
+        server=consent.server,
+        remote_id=account.remote_id,
+        handle=account.handle,
+        tokens=consent.tokens.values,
+        limits=account.limits,
         http=http,
     )
     bench = Bench(adapter, session, judge)

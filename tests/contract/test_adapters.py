@@ -41,12 +41,17 @@ UNANSWERED = {
 async def test_one_call_connects_an_account_on_every_network(http: httpx.AsyncClient, sandbox_url: str) -> None:
     connected = await connect_all(http, sandbox_url, handle="alice")
     assert [name for name, _ in connected] == list(REGISTRY)
-    assert all("alice" in account.handle and account.tokens and account.remote_id for _, account in connected)
+    for _, consent in connected:
+        [account] = consent.candidates
+        assert "alice" in account.handle
+        assert consent.tokens.values
+        assert consent.subject == account.remote_id
 
 
 async def test_connecting_again_reaches_the_same_account(bench: Bench, http: httpx.AsyncClient, sandbox_url: str) -> None:
     again = await connect(http, sandbox_url, bench.adapter)
-    assert (again.server, again.remote_id, again.handle) == (
+    [account] = again.candidates
+    assert (again.server, account.remote_id, account.handle) == (
         bench.session.server,
         bench.session.remote_id,
         bench.session.handle,
@@ -295,7 +300,7 @@ async def test_a_dead_token_is_refreshed_where_the_network_can_and_otherwise_ask
         await bench.publish(content)
     assert await bench.judge.posts() == []
     if isinstance(refusal.value, TokenExpired):
-        bench.session = replace(bench.session, tokens=await bench.adapter.refresh(bench.session))
+        bench.session = replace(bench.session, tokens=(await bench.adapter.refresh(bench.session)).values)
         await bench.publish(content)
         assert len(await bench.judge.posts()) == 1
     else:

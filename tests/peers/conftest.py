@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Connected, Session
+from platforms.base import Consent, Session
 from platforms.bluesky.adapter import Bluesky
 from platforms.http import open_client
 
@@ -75,14 +75,15 @@ async def person(pds: Pds, http: httpx.AsyncClient) -> Person:
 
 
 @pytest.fixture
-async def account(pds: Pds, http: httpx.AsyncClient, person: Person) -> Connected:
+async def consent(pds: Pds, http: httpx.AsyncClient, person: Person) -> Consent:
     answers = {"server": pds.url, "handle": person.handle, "password": person.password}
     return await Bluesky().connector.connect(http, answers)
 
 
 @pytest.fixture
-def session(account: Connected, http: httpx.AsyncClient) -> Session:
-    return Session(account.server, account.remote_id, account.handle, account.tokens, account.limits, http)
+def session(consent: Consent, http: httpx.AsyncClient) -> Session:
+    [account] = consent.candidates
+    return Session(consent.server, account.remote_id, account.handle, consent.tokens.values, account.limits, http)
 
 
 async def call(

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from platforms.base import Absent, Connected, Content, Media, SentAttempt, Session
+from platforms.base import Absent, Consent, Content, Media, SentAttempt, Session
 from platforms.bluesky import lexicon
 from platforms.bluesky.adapter import Bluesky
 from platforms.errors import (
@@ -96,11 +96,15 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-async def test_an_app_password_connects(pds: Pds, person: Person, account: Connected) -> None:
-    assert (account.server, account.remote_id, account.handle) == (pds.url, person.did, person.handle)
+async def test_an_app_password_connects(pds: Pds, person: Person, consent: Consent) -> None:
+    [account] = consent.candidates
+    assert (consent.server, account.remote_id, account.handle) == (pds.url, person.did, person.handle)
     assert (account.display_name, account.avatar_url) == (person.handle, None)  # the AppView does not know anybody
     assert account.limits["blob_bytes"] > 0
-    assert account.tokens.keys() == {"access", "refresh"}
+    assert consent.tokens.values.keys() == {"access", "refresh"}
+    assert consent.tokens.refresh_at is not None
+    assert consent.tokens.expires_at is not None
+    assert consent.tokens.refresh_at < consent.tokens.expires_at
 
 
 async def test_a_wrong_password_is_refused(pds: Pds, person: Person, http: httpx.AsyncClient) -> None:
@@ -164,14 +168,14 @@ async def test_an_expired_token_is_refreshed(session: Session) -> None:
         await bluesky.publish(stale, post("x", picture()), key=KEY, checkpoint=checkpoint())
     with pytest.raises(TokenExpired):
         await bluesky.publish(stale, post(), key=KEY, checkpoint=checkpoint())
-    fresh = replace(session, tokens=await bluesky.refresh(stale))
+    fresh = replace(session, tokens=(await bluesky.refresh(stale)).values)
     await bluesky.publish(fresh, post(), key=KEY, checkpoint=checkpoint())
     assert len(await records(session)) == 1
 
 
 async def test_a_refresh_whose_answer_was_lost_can_be_repeated(session: Session) -> None:
     await bluesky.refresh(session)
-    assert (await bluesky.refresh(session)).keys() == {"access", "refresh"}
+    assert (await bluesky.refresh(session)).values.keys() == {"access", "refresh"}
 
 
 async def test_an_expired_refresh_token_needs_the_person(session: Session) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,13 +12,26 @@ import httpx
 from pymongo.errors import DuplicateKeyError
 
 from app import runtime
-from app.engine import deliveries, grants
+from app.engine import access, deliveries, grants
 from app.errors import Invalid, NotFound
-from app.models import Account, AccountState, Delivery, PendingConnection, Registration, State, User, Workspace, now, reading
+from app.ids import Id
+from app.models import (
+    Account,
+    AccountState,
+    Delivery,
+    Grant,
+    PendingChoice,
+    PendingConnection,
+    State,
+    User,
+    Workspace,
+    now,
+    reading,
+)
 from app.queries import equal
-from app.sealing import SealBroken
+from app.services.accounts import apps, choosing
 from platforms import REGISTRY
-from platforms.base import Adapter, Connected, OAuthConnector, PasswordConnector
+from platforms.base import Adapter, Candidate, Consent, OAuthConnector, PasswordConnector
 from platforms.errors import Misconfigured, PlatformError, Remedy
 from platforms.sandbox.connect import connect_all
 
@@ -34,8 +47,8 @@ async def connect(workspace: Workspace, platform: str, answers: Mapping[str, str
     if not hasattr(connector, "connect"):
         raise NotFound
     async with _asking() as http:
-        connected = await cast(PasswordConnector, connector).connect(http, answers)
-    return await _save(workspace, platform, connected)
+        consent = await cast(PasswordConnector, connector).connect(http, answers)
+    return (await _save(workspace, platform, consent, consent.candidates[:1]))[0]
 
 
 async def begin(workspace: Workspace, user: User, platform: str, answers: Mapping[str, str], *, redirect_uri: str) -> str:
@@ -44,12 +57,11 @@ async def begin(workspace: Workspace, user: User, platform: str, answers: Mappin
     ``redirect_uri`` is completed by a mark of the server. Otherwise a server that lies about its consent page could send a person
     to another one's, and get hold of the code meant for that.
     """
-    connector = _oauth(platform)
+    connector, state = _oauth(platform), secrets.token_urlsafe(24)
     async with _asking() as http:
         redirect_uri = f"{redirect_uri}/{_mark(platform, connector.server(answers))}"
-        server, app = await _registration(http, platform, connector, answers, redirect_uri)
-    state = secrets.token_urlsafe(24)
-    authorization = connector.authorize(server, app, redirect_uri=redirect_uri, state=state)
+        server, app = await apps.for_begin(http, platform, answers, redirect_uri)
+        authorization = await connector.begin(http, server, app, redirect_uri=redirect_uri, state=state)
     await PendingConnection(
         state_hash=_hash(state),
         workspace_id=workspace.id,
@@ -63,32 +75,44 @@ async def begin(workspace: Workspace, user: User, platform: str, answers: Mappin
     return authorization.url
 
 
-async def finish(workspace: Workspace, user: User, *, mark: str, state: str, code: str) -> Account:
-    """The person came back from the consent page of the server with ``mark``.
+async def finish(workspace: Workspace, user: User, *, mark: str, query: Mapping[str, str]) -> Account | PendingChoice:
+    """The person came back from the consent page of the server with ``mark``, with all parameters of that address.
 
-    ``state`` is good once, for the user, workspace and server it began with. Raises ``Invalid``.
+    One candidate is connected at once; of several the person has to choose. Its ``state`` is good once, for the user, workspace
+    and server it began with. Raises ``Invalid``.
     """
-    pending = await _take_pending(workspace, user, state)
+    pending = await _take_pending(workspace, user, query.get("state", ""))
     if not secrets.compare_digest(mark.encode(), _mark(pending.platform, pending.server).encode()):
         raise Invalid({"": "Another server answered than the one that was asked. Please start again."})
     connector, parts = _oauth(pending.platform), runtime.current()
-    registration = await _find_registration(pending.platform, pending.server, pending.redirect_uri)
-    if registration is None:
-        raise Invalid({"": "The connection could not be completed. Please start again."})
     async with _asking() as http:
         try:
-            connected = await connector.exchange(
+            consent = await connector.exchange(
                 http,
                 pending.server,
-                parts.sealer.open(registration.sealed),
+                await apps.for_finish(pending),
                 redirect_uri=pending.redirect_uri,
                 secret=parts.sealer.open(pending.sealed),
-                code=code,
+                query=query,
             )
         except Misconfigured:  # the server does not know this installation any more: the next try registers anew
-            await registration.delete()
+            await apps.forget(pending)
             raise
-    return await _save(workspace, pending.platform, connected)
+    if not consent.candidates:
+        raise Invalid({"": f"{_adapter(pending.platform).label} names nothing there that you could publish to."})
+    if len(consent.candidates) > 1:
+        return await choosing.keep(workspace, user, pending.platform, consent)
+    return (await _save(workspace, pending.platform, consent, consent.candidates))[0]
+
+
+async def choose(workspace: Workspace, user: User, choice_id: Id, remote_ids: Collection[str]) -> list[Account]:
+    """Connect those of the candidates. Raises ``Invalid`` if none is chosen, or that was chosen already."""
+    pending, consent = await choosing.look(workspace, user, choice_id)
+    chosen = [candidate for candidate in consent.candidates if candidate.remote_id in remote_ids]
+    if not chosen:
+        raise Invalid({"": "Choose at least one."})
+    await choosing.take(pending)
+    return await _save(workspace, pending.platform, consent, chosen)
 
 
 async def connect_sandbox(workspace: Workspace) -> list[Account]:
@@ -98,10 +122,11 @@ async def connect_sandbox(workspace: Workspace) -> list[Account]:
     if url is None:
         raise Invalid({"": "No sandbox is running here. Start one with `carillon run`, or set CARILLON_SANDBOX_URL."})
     try:
-        connected = await connect_all(parts.connecting, url)
+        consents = await connect_all(parts.connecting, url)
     except PlatformError as error:
         raise Invalid({"": f"The sandbox does not answer: {error.message}"}) from error
-    return [await _save(workspace, platform, one, sandbox_url=url) for platform, one in connected]
+    saved = [await _save(workspace, platform, one, one.candidates, sandbox_url=url) for platform, one in consents]
+    return [account for accounts in saved for account in accounts]
 
 
 @asynccontextmanager
@@ -124,33 +149,9 @@ def _adapter(platform: str) -> Adapter:
 
 def _oauth(platform: str) -> OAuthConnector:
     connector = _adapter(platform).connector
-    if not hasattr(connector, "authorize"):
+    if not hasattr(connector, "exchange"):
         raise NotFound
     return cast(OAuthConnector, connector)
-
-
-async def _registration(
-    http: httpx.AsyncClient, platform: str, connector: OAuthConnector, answers: Mapping[str, str], redirect_uri: str
-) -> tuple[str, dict[str, str]]:
-    sealer = runtime.current().sealer
-    server = connector.server(answers)
-    known = await _find_registration(platform, server, redirect_uri)
-    if known is not None:
-        with suppress(SealBroken):
-            return server, sealer.open(known.sealed)
-        await known.delete()  # the installation's secret key changed: register anew
-    server, app = await connector.register(http, answers, redirect_uri=redirect_uri)
-    registration = Registration(platform=platform, server=server, redirect_uri=redirect_uri, sealed=sealer.seal(app))
-    try:
-        await registration.insert()
-    except DuplicateKeyError:  # somebody registered at the same moment; one registration serves all
-        known = await _find_registration(platform, server, redirect_uri)
-        return server, sealer.open(known.sealed) if known else app
-    return server, app
-
-
-async def _find_registration(platform: str, server: str, redirect_uri: str) -> Registration | None:
-    return await Registration.find_one({"platform": platform, "server": server, "redirect_uri": redirect_uri})
 
 
 async def _take_pending(workspace: Workspace, user: User, state: str) -> PendingConnection:
@@ -161,29 +162,32 @@ async def _take_pending(workspace: Workspace, user: User, state: str) -> Pending
     return pending
 
 
-async def _save(workspace: Workspace, platform: str, connected: Connected, *, sandbox_url: str = "") -> Account:
-    """Save the consent and the account. Reconnecting one account repairs all that share its grant."""
-    server = connected.server.removeprefix(sandbox_url)
-    where = {"workspace_id": workspace.id, "platform": platform, "server": server}
-    sealed = runtime.current().sealer.seal(connected.tokens)
-    grant = await grants.consent({**where, "subject": connected.remote_id}, sealed)
-    facts = {
-        "grant_id": grant.id,
-        "grant_version": grant.version,
-        "handle": connected.handle,
-        "display_name": connected.display_name or connected.handle,
-        "avatar_url": connected.avatar_url,
-        "limits": dict(connected.limits),
-        "limits_at": now(),
-        "state": AccountState.CONNECTED,
-        "sandbox": bool(sandbox_url),
-    }
-    account = await _put({**where, "remote_id": connected.remote_id}, facts)
+async def _save(
+    workspace: Workspace, platform: str, consent: Consent, chosen: Iterable[Candidate], *, sandbox_url: str = ""
+) -> list[Account]:
+    """Save the consent and the accounts. Reconnecting one account repairs all that share its grant."""
+    where = {"workspace_id": workspace.id, "platform": platform, "server": consent.server.removeprefix(sandbox_url)}
+    grant = await grants.consent({**where, "subject": consent.subject}, access.seal(consent.tokens))
+    saved = [await _put({**where, "remote_id": one.remote_id}, _facts(grant, one, sandbox=bool(sandbox_url))) for one in chosen]
     await grants.hold(grant)
     await grants.follow(grant)
     for repaired in await reading.find(Account, equal(grant_id=grant.id, state=AccountState.CONNECTED)):
         await _ask_again(repaired)
-    return account
+    return saved
+
+
+def _facts(grant: Grant, candidate: Candidate, *, sandbox: bool) -> dict[str, Any]:
+    return {
+        "grant_id": grant.id,
+        "grant_version": grant.version,
+        "handle": candidate.handle,
+        "display_name": candidate.display_name or candidate.handle,
+        "avatar_url": candidate.avatar_url,
+        "limits": dict(candidate.limits),
+        "limits_at": now(),
+        "state": AccountState.CONNECTED,
+        "sandbox": sandbox,
+    }
 
 
 async def _put(key: Mapping[str, Any], facts: Mapping[str, Any]) -> Account:
@@ -220,6 +224,11 @@ async def _ask_again(account: Account) -> None:
                 checks=0,
                 due_at=now(),
             )
+
+
+def way_back(platform: str, redirect_uri: str) -> str:
+    """The address that the operator names to a network whose app they register by hand: there people come back to."""
+    return f"{redirect_uri}/{_mark(platform, _oauth(platform).server({}))}"
 
 
 def _mark(platform: str, server: str) -> str:

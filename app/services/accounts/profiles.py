@@ -1,5 +1,6 @@
 """Connected profiles: which there are, and forgetting them."""
 
+from datetime import datetime, timedelta
 from urllib.parse import urljoin, urlsplit
 
 from pymongo import ReturnDocument
@@ -8,7 +9,7 @@ from app import runtime
 from app.engine import grants, outbox
 from app.errors import NotFound
 from app.ids import Id
-from app.models import Account, AccountState, Workspace, reading
+from app.models import Account, AccountState, Grant, GrantState, Workspace, reading
 from app.queries import equal
 
 
@@ -16,6 +17,21 @@ async def listed(workspace: Workspace) -> list[Account]:
     """The workspace's accounts without the disconnected ones, oldest first."""
     query = {**equal(workspace_id=workspace.id), "state": {"$ne": AccountState.DISCONNECTED}}
     return sorted(await reading.find(Account, query), key=lambda account: account.created_at)
+
+
+ENDING = timedelta(days=10)
+"""So long before its access ends a person is told, where nothing renews it by itself."""
+
+
+async def ending(workspace: Workspace, at: datetime) -> dict[Id, datetime]:
+    """The accounts that only their person can keep connected, and until when they should have done so."""
+    soon = {
+        grant.id: grant.expires_at
+        for grant in await reading.find(Grant, equal(workspace_id=workspace.id, state=GrantState.CONNECTED))
+        if grant.expires_at is not None and grant.refresh_at is None and grant.expires_at < at + ENDING
+    }
+    accounts = await listed(workspace) if soon else []
+    return {account.id: soon[account.grant_id] for account in accounts if account.grant_id in soon}
 
 
 async def get(workspace: Workspace, account_id: Id) -> Account:

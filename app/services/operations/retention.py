@@ -14,7 +14,7 @@ from beanie import Document
 from pymongo import ASCENDING
 
 from app import runtime
-from app.models import FINAL, Attempt, Delivery, LoginSession, PendingConnection, State, now
+from app.models import FINAL, Attempt, Delivery, LoginSession, PendingChoice, PendingConnection, State, now
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ async def remove_attempts(at: datetime) -> int:
 
 async def remove_idle(at: datetime) -> None:
     """Remove sessions and consents that have expired."""
-    expiring: tuple[type[Document], ...] = (LoginSession, PendingConnection)
+    expiring: tuple[type[Document], ...] = (LoginSession, PendingConnection, PendingChoice)
     for document in expiring:
         await document.get_pymongo_collection().delete_many({"expires_at": {"$lt": at}})
 

@@ -1,4 +1,4 @@
-"""Once a day: ask each account's server for its limits, because instances change them; and keep planned wall times."""
+"""What has to be looked after: limits of accounts, because servers change them; tokens that end; and planned wall times."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from pymongo import ASCENDING, ReturnDocument
 
 from app import runtime
 from app.engine import access
-from app.models import EPOCH, Account, AccountState, now
+from app.models import EPOCH, Account, AccountState, Grant, GrantState, now, reading
 from app.queries import equal
 from app.services.writing import wallclock
 from platforms import REGISTRY
@@ -34,6 +34,8 @@ async def run() -> None:
                 clocks_at = now()
             while await look_after_one(now()):
                 pass
+            while await renew_one(now()):
+                pass
         except Exception:
             log.exception("upkeep failed; it is tried again in a minute")
         await asyncio.sleep(PAUSE)
@@ -54,6 +56,28 @@ async def look_after_one(at: datetime) -> bool:
         await _renew(account)
     except (PlatformError, TimeoutError) as error:
         log.info("account %s: limits not renewed today: %s", account.id, error)
+    return True
+
+
+async def renew_one(at: datetime) -> bool:
+    """Renew the tokens that have waited longest for it; ``False`` when none are due. Any number may call it at once.
+
+    Whoever publishes renews what is due before it is used; here it is done for accounts that nobody used since yesterday, whose
+    tokens would end otherwise. What cannot be renewed now is tried again tomorrow.
+    """
+    found = await Grant.get_pymongo_collection().find_one_and_update(
+        {**equal(state=GrantState.CONNECTED), "refresh_at": {"$lt": at - EVERY}},
+        {"$set": {"refresh_at": at}},
+        sort=[("refresh_at", ASCENDING)],
+        return_document=ReturnDocument.AFTER,
+    )
+    if found is None:
+        return False
+    for account in await reading.find(Account, equal(grant_id=found["_id"], state=AccountState.CONNECTED), limit=1):
+        try:
+            await access.refresh(account)
+        except PlatformError as error:
+            log.warning("account %s: tokens not renewed: %s", account.id, error)
     return True
 
 

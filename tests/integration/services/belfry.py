@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from app.models import Account, Grant, Workspace
 from platforms.base import (
     Absent,
     Answer,
+    Candidate,
     Capabilities,
     Checkpoint,
-    Connected,
+    Consent,
     Content,
     Idempotency,
     MediaKind,
@@ -27,6 +29,7 @@ from platforms.base import (
     SentAttempt,
     Session,
     TextRule,
+    Tokens,
 )
 from platforms.errors import PlatformError, TimedOut, TokenExpired, TokenRevoked
 
@@ -54,7 +57,8 @@ class Belfry:
     label: str = "Belfry"
     colour: str = "#aa7700"
     capabilities: Capabilities = CAPABILITIES
-    connector: Any = None
+    connector: Any = field(default_factory=lambda: SimpleNamespace(fields=(), app_fields=()))
+    refresh_at: datetime | None = None
     posts: dict[str, str] = field(default_factory=dict)
     processing: bool = False
     publishing: list[PlatformError] = field(default_factory=list)
@@ -113,13 +117,13 @@ class Belfry:
         found = url.strip().removeprefix(f"{profile.server}/")
         return found if found != url.strip() and found.replace("-", "").isalnum() else None
 
-    async def refresh(self, session: Session) -> dict[str, str]:
+    async def refresh(self, session: Session) -> Tokens:
         self.refreshed += 1
         await self.doors.wait()
         if self.refreshing:
             raise self.refreshing.pop(0)
         self.valid = f"token-{self.refreshed}"
-        return {"access": self.valid}
+        return Tokens({"access": self.valid}, refresh_at=self.refresh_at)
 
     def _receipt(self, key: str) -> Published:
         return Published(self.posts[key], f"https://belfry.example/{self.posts[key]}")
@@ -137,8 +141,9 @@ class Turnstile(Belfry):
     good: set[str] = field(default_factory=lambda: {"token-0"})
     made: int = 0
     answered: Callable[[], object] = int
+    app_fields: ClassVar[tuple[()]] = ()
 
-    async def refresh(self, session: Session) -> dict[str, str]:
+    async def refresh(self, session: Session) -> Tokens:
         self.refreshed += 1
         if session.tokens["access"] not in self.good:
             raise TokenRevoked(NAME, "used", "This token was used already.")
@@ -148,14 +153,14 @@ class Turnstile(Belfry):
         self.answered()
         return tokens
 
-    async def connect(self, http: object, answers: Any) -> Connected:
+    async def connect(self, http: object, answers: Any) -> Consent:
         who = answers["id"]
-        return Connected("https://belfry.example", who, who, who, None, tokens=self._make(), limits={})
+        return Consent("https://belfry.example", who, self._make(), (Candidate(who, who, who, None, {}),))
 
-    def _make(self) -> dict[str, str]:
+    def _make(self) -> Tokens:
         self.made += 1
         self.good.add(f"token-{self.made}")
-        return {"access": f"token-{self.made}"}
+        return Tokens({"access": f"token-{self.made}"})
 
 
 async def connected(workspace: Workspace, sealed: str) -> Account:

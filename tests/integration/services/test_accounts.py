@@ -34,7 +34,7 @@ from tests.integration.services.world import World, current, documents, fresh, g
 BACK = "https://carillon.example/accounts/back"
 
 
-async def consented(world: World, *, workspace: Workspace | None = None, user: User | None = None) -> dict[str, str]:
+async def consented(world: World, *, workspace: Workspace | None = None, user: User | None = None) -> dict[str, Any]:
     """Begin a connection and press *Allow*: what the browser brings back."""
     answers = {"server": f"{settings().sandbox_url}/mastodon"}
     url = await connecting.begin(workspace or world.workspace, user or world.alice, "mastodon", answers, redirect_uri=BACK)
@@ -43,7 +43,7 @@ async def consented(world: World, *, workspace: Workspace | None = None, user: U
         allowed = await browser.post(page.copy_with(query=None), data={**page.params, "username": "ringer"})
     back = urlsplit(allowed.headers["location"])
     query = parse_qs(back.query)
-    return {"mark": back.path.rpartition("/")[2], **{name: query[name][0] for name in ("state", "code")}}
+    return {"mark": back.path.rpartition("/")[2], "query": {name: values[0] for name, values in query.items()}}
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ async def test_no_token_can_be_read_in_the_database(world: World) -> None:
     [registration] = await Registration.find({}).to_list()
     secrets += runtime.current().sealer.open(registration.sealed).values()
     assert len(secrets) >= 5
-    for secret in [*secrets, back["code"]]:
+    for secret in [*secrets, back["query"]["code"]]:
         assert secret not in stored
-    assert back["state"] not in pending
+    assert back["query"]["state"] not in pending
 
 
 async def test_a_token_is_not_shown_by_accident(world: World) -> None:
@@ -175,7 +175,7 @@ async def test_a_code_from_another_server_than_the_one_asked_is_refused(world: W
 
 async def test_a_state_nobody_began_with_is_refused(world: World) -> None:
     with pytest.raises(Invalid):
-        await connecting.finish(world.workspace, world.alice, mark="made-up", state="made-up", code="made-up")
+        await connecting.finish(world.workspace, world.alice, mark="made-up", query={"state": "made-up", "code": "made-up"})
 
 
 async def test_a_state_grows_old(world: World) -> None:
@@ -189,7 +189,7 @@ async def test_a_state_grows_old(world: World) -> None:
 async def test_a_code_that_the_network_refuses_connects_nothing(world: World) -> None:
     back = await consented(world)
     with pytest.raises(Invalid):
-        await connecting.finish(world.workspace, world.alice, mark=back["mark"], state=back["state"], code="another")
+        await connecting.finish(world.workspace, world.alice, mark=back["mark"], query={**back["query"], "code": "another"})
     assert len(await Account.find({}).to_list()) == 2
 
 

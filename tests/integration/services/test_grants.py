@@ -19,6 +19,7 @@ from app.models import EPOCH, Account, AccountState, Grant, GrantState, State, n
 from app.services.accounts import connecting, profiles
 from app.settings import Settings
 from platforms import REGISTRY
+from platforms.base import Tokens
 from platforms.errors import ReconnectNeeded, TokenRevoked, Unavailable
 from tests.integration.services.belfry import NAME, Belfry, Turnstile, connected, joined
 from tests.integration.services.world import World, current, fresh, grant_of, put, token, until
@@ -234,7 +235,7 @@ async def test_tokens_that_come_after_the_lease_ran_out_are_kept_if_nobody_has_n
     with pytest.raises(ReconnectNeeded):
         await access.refresh(twin)
     assert (await current(account)).state == (await current(twin)).state == AccountState.RECONNECT_NEEDED
-    await grants.save(leased, runtime.current().sealer.seal(tokens))
+    await grants.save(leased, access.seal(tokens))
     assert await token(account) == await token(twin) == "token-1"
 
 
@@ -256,7 +257,7 @@ async def test_a_renewal_does_not_overwrite_a_consent_given_meanwhile(world: Wor
 
 async def consent_anew(account: Account, access_token: str) -> None:
     """What connecting again does to the grant."""
-    sealed = runtime.current().sealer.seal({"access": access_token})
+    sealed = access.seal(Tokens({"access": access_token}))
     await grants.follow(await grants.consent(consent_key(account), sealed))
 
 
@@ -410,7 +411,7 @@ async def test_tokens_released_before_their_account_was_saved_are_given_once_mor
     """A disconnection looks for accounts between the two writes of a connection: to the grant, and to the account."""
     account = world.accounts[NAME]
     await profiles.disconnect(world.workspace, account.id)
-    grant = await grants.consent(consent_key(account), runtime.current().sealer.seal({"access": "by-hand"}))
+    grant = await grants.consent(consent_key(account), access.seal(Tokens({"access": "by-hand"})))
     await grants.release(grant.id)
     await put(account, state=AccountState.CONNECTED)
     await grants.hold(grant)
@@ -467,3 +468,44 @@ async def act(world: World, account: Account, what: str, after: float) -> None:
     }
     with suppress(ReconnectNeeded, TimeoutError):
         await todo[what]()
+
+
+# --- before they end --------------------------------------------------------------------------------------------------
+
+
+async def test_tokens_whose_time_has_come_are_renewed_before_they_are_used(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    belfry.refresh_at = now() + timedelta(hours=1)
+    await put(await grant_of(account), refresh_at=now() - timedelta(seconds=2))
+    session = await access.open_session(account)
+    assert (session.tokens["access"], belfry.refreshed) == ("token-1", 1)
+    await access.open_session(account)
+    await access.open_session(await current(account))
+    assert belfry.refreshed == 1
+    await access.mark_reconnect(account)  # of the tokens that this copy was used with last, which are the new ones
+    assert (await grant_of(account)).state == GrantState.RECONNECT_NEEDED
+
+
+async def test_tokens_that_cannot_be_renewed_yet_are_used_as_they_are(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    await put(await grant_of(account), refresh_at=now() - timedelta(seconds=2))
+    belfry.refreshing.append(Unavailable(NAME, "away", "The server is away."))
+    assert (await access.open_session(account)).tokens["access"] == "token-0"
+
+
+async def test_a_consent_that_is_withdrawn_is_found_out_before_anything_is_sent(world: World, belfry: Belfry) -> None:
+    account = world.accounts[NAME]
+    await put(await grant_of(account), refresh_at=now() - timedelta(seconds=2))
+    belfry.refreshing.append(TokenRevoked(NAME, "revoked", "Access was withdrawn."))
+    with pytest.raises(TokenRevoked):
+        await access.open_session(account)
+    assert (await current(account)).state == AccountState.RECONNECT_NEEDED
+
+
+async def test_the_instants_come_with_the_tokens_and_go_with_them(world: World) -> None:
+    grant = await grant_of(world.accounts["bluesky"])
+    assert grant.refresh_at is not None
+    assert grant.expires_at is not None
+    assert now() < grant.refresh_at < grant.expires_at
+    again = await grants.consent(consent_key(world.accounts["bluesky"]), access.seal(Tokens({"access": "forever"})))
+    assert (again.refresh_at, again.expires_at) == (None, None)

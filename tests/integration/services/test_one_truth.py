@@ -23,6 +23,7 @@ from app import runtime
 from app.courier import RECONCILE
 from app.engine import dispatching, grants, outbox
 from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED, TOLD, UPLOADED
+from app.engine.grants import Sealed
 from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
 from app.models import EPOCH, FINAL, Account, AccountState, Attempt, Delivery, Grant, Post, State, User, Variant, now, reading
@@ -138,7 +139,7 @@ class Stage:
                 grant = await Grant.get(account.grant_id)
                 assert grant is not None
                 where = {name: getattr(grant, name) for name in ("workspace_id", "platform", "server", "subject")}
-                renewed = await grants.consent(where, self.sealed[account.platform])
+                renewed = await grants.consent(where, Sealed(self.sealed[account.platform]))
                 await put(account, state=AccountState.CONNECTED, grant_version=renewed.version)
 
     async def look(self) -> Sight:

@@ -1,11 +1,14 @@
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from platforms.base import Connected
+from platforms.base import Candidate, Consent, Tokens
 from platforms.bluesky.adapter import Bluesky
-from platforms.bluesky.connect import AppPassword
+from platforms.bluesky.connect import AppPassword, lasting
 from platforms.errors import RateLimited, Rejected, Unavailable
 from tests.unit.platforms.bluesky.fake_pds import DID, PASSWORD, SERVER, FakePds, refused
 
@@ -16,21 +19,45 @@ async def http(pds: FakePds) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def connect(http: httpx.AsyncClient, **answers: str) -> Connected:
+async def consent(http: httpx.AsyncClient, **answers: str) -> Consent:
     return await AppPassword().connect(http, {"handle": "alice.test", "password": PASSWORD, "server": SERVER} | answers)
 
 
+async def connect(http: httpx.AsyncClient, **answers: str) -> Candidate:
+    [account] = (await consent(http, **answers)).candidates
+    return account
+
+
 async def test_an_app_password_becomes_tokens_and_is_forgotten(http: httpx.AsyncClient) -> None:
-    account = await connect(http)
-    assert (account.server, account.remote_id, account.handle) == (SERVER, DID, "alice.test")
+    given = await consent(http)
+    [account] = given.candidates
+    assert (given.server, given.subject, account.remote_id, account.handle) == (SERVER, DID, DID, "alice.test")
     assert (account.display_name, account.avatar_url) == ("Alice", "https://cdn.test/alice.jpg")
-    assert account.tokens == {"access": "access-1", "refresh": "refresh-1"}
-    assert "access-1" not in repr(account)
+    assert given.tokens == Tokens({"access": "access-1", "refresh": "refresh-1"})
+    assert "access-1" not in repr(given)
+
+
+def jwt(claims: object) -> str:
+    return f"e30.{urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.signature"
+
+
+async def test_tokens_say_when_they_are_to_be_renewed_and_when_they_end(http: httpx.AsyncClient, pds: FakePds) -> None:
+    pds.access, pds.refresh = jwt({"exp": 1_800_000_000}), jwt({"exp": 1_808_000_000})
+    tokens = (await consent(http)).tokens
+    assert tokens.refresh_at == datetime(2027, 1, 15, 7, 50, tzinfo=UTC)
+    assert tokens.expires_at == datetime(2027, 4, 17, 22, 13, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "a.b", "a.!.c", jwt([]), jwt({}), jwt({"exp": "soon"}), jwt({"exp": 10**30}), jwt({"exp": None})]
+)
+def test_a_token_that_says_nothing_of_its_end_has_none(odd: str) -> None:
+    assert lasting({"access": odd, "refresh": odd}) == Tokens({"access": odd, "refresh": odd})
 
 
 async def test_the_account_lives_where_its_did_document_says(http: httpx.AsyncClient, pds: FakePds) -> None:
     pds.pds_endpoint = "https://mushroom.host.test/"
-    account = await connect(http)
+    account = await consent(http)
     assert account.server == "https://mushroom.host.test"
     assert pds.asked_hosts == ["pds.test", "mushroom.host.test", "mushroom.host.test"]
 
@@ -42,12 +69,12 @@ async def test_a_handle_is_taken_as_people_paste_it(http: httpx.AsyncClient, typ
 
 @pytest.mark.parametrize("typed", ["pds.test", "https://pds.test/", "https://someone:secret@pds.test/?query#x", " pds.test "])
 async def test_a_server_is_taken_as_people_type_it(http: httpx.AsyncClient, typed: str) -> None:
-    assert (await connect(http, server=typed)).server == SERVER
+    assert (await consent(http, server=typed)).server == SERVER
 
 
 async def test_a_server_may_be_mounted_under_a_path(http: httpx.AsyncClient, pds: FakePds) -> None:
     pds.pds_endpoint = "https://pds.test/sandbox/bluesky/"
-    assert (await connect(http, server="https://pds.test/sandbox/bluesky/")).server == "https://pds.test/sandbox/bluesky"
+    assert (await consent(http, server="https://pds.test/sandbox/bluesky/")).server == "https://pds.test/sandbox/bluesky"
 
 
 async def test_without_a_server_it_is_the_default_one(http: httpx.AsyncClient, pds: FakePds) -> None:

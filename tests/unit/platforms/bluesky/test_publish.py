@@ -241,7 +241,7 @@ async def test_an_expired_token_is_refreshed_and_the_post_goes_out_once(
     pds.access = "access-2"
     with pytest.raises(TokenExpired):
         await bluesky.publish(session, content(), key=KEY, checkpoint=checkpoint)
-    tokens = await bluesky.refresh(session)
+    tokens = (await bluesky.refresh(session)).values
     assert tokens == {"access": pds.access, "refresh": pds.refresh}
     await bluesky.publish(replace(session, tokens=tokens), content(), key=KEY, checkpoint=checkpoint)
     assert len(pds.records) == 1

@@ -3,9 +3,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from platforms.base import Authorization, Consent, Tokens
 from platforms.errors import ContentRejected, Misconfigured, Rejected, Unavailable
-from platforms.mastodon.connect import challenge
 from platforms.mastodon.server import origin
+from platforms.oauth import NO_CONSENT, challenge
 from tests.unit.platforms.mastodon.instance import ACCOUNT, ORIGIN, TOKEN, Scene, reply
 
 RETURN = "https://carillon.example/connect/mastodon"
@@ -82,16 +83,20 @@ async def test_a_failed_registration_says_whether_the_name_is_wrong(
         await scene.mastodon.connector.register(scene.session.http, {"server": "bell.example"}, redirect_uri=RETURN)
 
 
-def test_the_consent_page_gets_the_challenge_and_we_keep_the_verifier(scene: Scene) -> None:
-    started = scene.mastodon.connector.authorize(ORIGIN, APP, redirect_uri=RETURN, state="s+t&a=te")
-    address, query = urlsplit(started.url), parse_qs(urlsplit(started.url).query)
+async def started(scene: Scene, state: str = "s") -> Authorization:
+    return await scene.mastodon.connector.begin(scene.session.http, ORIGIN, APP, redirect_uri=RETURN, state=state)
+
+
+async def test_the_consent_page_gets_the_challenge_and_we_keep_the_verifier(scene: Scene) -> None:
+    begun = await started(scene, "s+t&a=te")
+    address, query = urlsplit(begun.url), parse_qs(urlsplit(begun.url).query)
     assert f"{address.scheme}://{address.netloc}{address.path}" == f"{ORIGIN}/oauth/authorize"
     assert query["state"] == ["s+t&a=te"]
     assert query["redirect_uri"] == [RETURN]
     assert query["code_challenge_method"] == ["S256"]
-    assert query["code_challenge"] == [challenge(started.secret["verifier"])]
-    assert started.secret["verifier"] not in started.url
-    assert started.secret["verifier"] not in repr(started)
+    assert query["code_challenge"] == [challenge(begun.secret["verifier"])]
+    assert begun.secret["verifier"] not in begun.url
+    assert begun.secret["verifier"] not in repr(begun)
 
 
 def test_the_challenge_is_the_one_of_the_standard() -> None:
@@ -99,28 +104,38 @@ def test_the_challenge_is_the_one_of_the_standard() -> None:
     assert challenge(verifier) == expected  # RFC 7636, appendix B
 
 
-def test_every_start_has_its_own_verifier(scene: Scene) -> None:
-    first, second = (scene.mastodon.connector.authorize(ORIGIN, APP, redirect_uri=RETURN, state="s") for _ in range(2))
+async def test_every_start_has_its_own_verifier(scene: Scene) -> None:
+    first, second = await started(scene), await started(scene)
     assert first.secret != second.secret
     assert 43 <= len(first.secret["verifier"]) <= 128  # RFC 7636, 4.1
 
 
-async def exchange(scene: Scene, code: str = "code-1", app: dict[str, str] = APP):
+async def exchange(scene: Scene, app: dict[str, str] = APP, **query: str) -> Consent:
+    query = query or {"code": "code-1"}
     return await scene.mastodon.connector.exchange(
-        scene.session.http, ORIGIN, app, redirect_uri=RETURN, secret={"verifier": "v" * 43}, code=code
+        scene.session.http, ORIGIN, app, redirect_uri=RETURN, secret={"verifier": "v" * 43}, query=query
     )
+
+
+@pytest.mark.parametrize("query", [{"error": "access_denied", "code": "code-1"}, {"state": "s"}, {"code": ""}])
+async def test_a_person_who_said_no_is_not_asked_for_a_token(scene: Scene, query: dict[str, str]) -> None:
+    with pytest.raises(Rejected) as refusal:
+        await exchange(scene, **query)
+    assert refusal.value.message == NO_CONSENT
+    assert scene.server.requests == []
 
 
 async def test_a_code_becomes_an_account_with_its_limits(scene: Scene) -> None:
     scene.server.codes["code-1"] = {}
     scene.server.instance = {"domain": "example", "configuration": {"statuses": {"max_characters": 5000}}}
-    connected = await exchange(scene)
-    assert (connected.server, connected.remote_id) == (ORIGIN, ACCOUNT)
+    consent = await exchange(scene)
+    [connected] = consent.candidates
+    assert (consent.server, consent.subject, connected.remote_id) == (ORIGIN, ACCOUNT, ACCOUNT)
     assert (connected.handle, connected.display_name) == ("alice@example", "Alice")
     assert connected.avatar_url == "https://bell.example/a.png"
-    assert connected.tokens == {"access": TOKEN}
+    assert consent.tokens == Tokens({"access": TOKEN})
     assert connected.limits["max_characters"] == 5000
-    assert TOKEN not in repr(connected)
+    assert TOKEN not in repr(consent)
 
 
 async def test_the_verifier_goes_with_the_code(scene: Scene) -> None:
@@ -155,7 +170,7 @@ async def test_an_address_that_is_no_web_address_is_not_taken_as_avatar(scene: S
     scene.server.instance = {"domain": "example"}
     profile = reply(200, id=ACCOUNT, username="alice", avatar="javascript:alert(1)")
     scene.server.fails("GET", "/api/v1/accounts/verify_credentials", profile)
-    connected = await exchange(scene)
+    [connected] = (await exchange(scene)).candidates
     assert connected.avatar_url is None
     assert connected.display_name == "alice"
 

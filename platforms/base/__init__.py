@@ -46,6 +46,7 @@ from platforms.base.outcomes import (
     Absent,
     Answer,
     Checkpoint,
+    Metrics,
     Outcome,
     Processing,
     Published,
@@ -53,6 +54,7 @@ from platforms.base.outcomes import (
     SentAttempt,
     Unnamed,
     Waiting,
+    counted,
 )
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "MediaKind",
     "MediaRule",
     "MediaRules",
+    "Metrics",
     "Midnight",
     "OAuthConnector",
     "Option",
@@ -100,4 +103,5 @@ __all__ = [
     "Unnamed",
     "Waiting",
     "choices_of",
+    "counted",
 ]

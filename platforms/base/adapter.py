@@ -1,12 +1,12 @@
 """What one network is: its data, and the few things that are asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from platforms.base.capabilities import Capabilities, Problem, Segment
 from platforms.base.connecting import Connector, Tokens
 from platforms.base.content import Content, Profile, Session
-from platforms.base.outcomes import Answer, Checkpoint, Outcome, SentAttempt
+from platforms.base.outcomes import Answer, Checkpoint, Metrics, Outcome, SentAttempt
 
 
 class Adapter(Protocol):
@@ -74,6 +74,14 @@ class Adapter(Protocol):
         """The id that :class:`Published` would carry for the post at ``url``, an address that a person pasted.
 
         ``None`` if it is not the address of a post of ``profile`` on this network. Pure; never raises.
+        """
+        ...
+
+    async def metrics(self, session: Session, remote_ids: Sequence[str]) -> dict[str, Metrics]:
+        """What the network counts for these posts of the account, by id, in as few requests as it allows.
+
+        What is gone, or not the account's, is left out. Raises ``PlatformError`` if it could not be asked now, and
+        ``ScopeMissing`` where the person did not grant it (LinkedIn, Threads, Instagram and Facebook want scopes of their own).
         """
         ...
 

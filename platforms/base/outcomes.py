@@ -140,6 +140,32 @@ class Unnamed:
     evidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What people did with a post so far, as its network counts. What it does not tell is ``None``, not 0.
+
+    ``likes`` are favourites or reactions of any kind, ``reposts`` also reblogs and reshares, ``replies`` also comments, ``views``
+    also impressions and plays (Bluesky and Mastodon count none; Tumblr tells only likes, reblogs and replies together).
+    """
+
+    likes: int | None = None
+    reposts: int | None = None
+    replies: int | None = None
+    quotes: int | None = None
+    views: int | None = None
+
+
+def counted(value: object) -> int | None:
+    """A number of a network's, also as text (YouTube); ``None`` for what can be none."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _DIGITS:
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 10**_DIGITS else None
+
+
+_DIGITS = 15
+"""Of the largest number that is believed; a database takes no more than eighteen."""
+
+
 Outcome = Published | Processing | Waiting
 """What ``publish`` returns."""
 

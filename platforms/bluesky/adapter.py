@@ -7,7 +7,7 @@ knows a write at once, tells what became of it.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from platforms.base import (
     MediaKind,
     MediaRule,
     MediaRules,
+    Metrics,
     PartKind,
     PartRule,
     Problem,
@@ -47,6 +48,8 @@ from platforms.text import graphemes
 
 _ALREADY_THERE = "InvalidSwap"
 _BLOB_GONE = "BlobNotFound"
+_POSTS = 25
+"""In one request (lexicon app.bsky.feed.getPosts)."""
 
 
 # Lexicons app.bsky.feed.post and app.bsky.embed.images; the description limit is the official app's, the server has none.
@@ -148,6 +151,14 @@ class Bluesky:
     def remote_id(self, url: str, profile: Profile) -> str | None:
         """See :mod:`platforms.bluesky.address`."""
         return pasted_id(url, profile)
+
+    async def metrics(self, session: Session, remote_ids: Sequence[str]) -> dict[str, Metrics]:
+        """Asked of the AppView through the account's server; what was just posted it may not know for some seconds."""
+        found: dict[str, Metrics] = {}
+        for first in range(0, len(remote_ids), _POSTS):
+            uris = list(remote_ids[first : first + _POSTS])
+            found |= await _server(session).query(lexicon.ids.AppBskyFeedGetPosts, lexicon.metrics, uris=uris)
+        return {uri: one for uri, one in found.items() if uri in remote_ids}
 
     async def refresh(self, session: Session) -> Tokens:
         """Rotate both tokens. The old refresh token still works for two hours, so a lost answer costs nothing (PDS source)."""

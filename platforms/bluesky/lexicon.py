@@ -22,7 +22,7 @@ from typing import Any
 from atproto_client import models  # type: ignore[import-untyped]
 from atproto_core.did_doc import DidDocument  # type: ignore[import-untyped]
 
-from platforms.base import Content, Media
+from platforms.base import Content, Media, Metrics, counted
 
 ids = models.ids
 POST: str = ids.AppBskyFeedPost
@@ -116,6 +116,16 @@ def uploaded(answer: Any) -> dict[str, Any]:
     """
     blob = models.ComAtprotoRepoUploadBlob.Response.model_validate(answer).blob
     return {"cid": blob.ref.link, "mime": blob.mime_type, "size": blob.size}
+
+
+def metrics(answer: Any) -> dict[str, Metrics]:
+    """Read the answer of ``getPosts``, leniently: other things in a post than its counts may be new. Nobody counts views."""
+    listed = json_object(answer).get("posts")
+    if not isinstance(listed, list):
+        raise ValueError("no list of posts")
+    posts = [post for post in listed if isinstance(post, dict)]
+    names = {"likes": "likeCount", "reposts": "repostCount", "replies": "replyCount", "quotes": "quoteCount"}
+    return {str(post.get("uri")): Metrics(**{ours: counted(post.get(name)) for ours, name in names.items()}) for post in posts}
 
 
 def json_object(answer: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Xrpc:
     server: str
     token: str | None = field(default=None, repr=False)
 
-    async def query(self, nsid: str, read: Reader[T], **params: str) -> T:
+    async def query(self, nsid: str, read: Reader[T], **params: str | list[str]) -> T:
         """Ask for something. Raises ``Unavailable`` if no clear answer came."""
         with reading(PLATFORM):
             answer = await self.http.get(self._url(nsid), params=params, headers=self._headers())

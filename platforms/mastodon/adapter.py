@@ -13,6 +13,7 @@ from platforms.base import (
     Checkpoint,
     Connector,
     Content,
+    Metrics,
     Problem,
     Profile,
     Published,
@@ -26,6 +27,7 @@ from platforms.http import sending
 from platforms.mastodon.address import post_id
 from platforms.mastodon.api import ENGLISH, bearer
 from platforms.mastodon.connect import MastodonConnector
+from platforms.mastodon.counts import read_metrics
 from platforms.mastodon.errors import NAME, RECONNECT, refused
 from platforms.mastodon.limits import capabilities_for, read_limits
 from platforms.mastodon.media import Sleep, upload_all
@@ -99,6 +101,10 @@ class Mastodon:
     def remote_id(self, url: str, profile: Profile) -> str | None:
         """See :func:`platforms.mastodon.address.post_id`."""
         return post_id(url, profile)
+
+    async def metrics(self, session: Session, remote_ids: Sequence[str]) -> dict[str, Metrics]:
+        """See :func:`platforms.mastodon.counts.read_metrics`."""
+        return await read_metrics(session, remote_ids)
 
     async def refresh(self, session: Session) -> Tokens:  # noqa: ARG002 - the contract's signature
         """Always raises ``TokenRevoked``: tokens here do not expire, so a refused one was withdrawn."""

@@ -197,6 +197,32 @@ def test_every_kind_of_part_has_rules_of_its_own(name: str) -> None:
     assert all(capabilities.for_part(kind) is None for kind in missing)
 
 
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_people_did_is_counted_for_each_post_and_what_is_unknown_is_not_zero(bench: Bench) -> None:
+    posts = [await bench.publish(words(), key=f"key-{number}") for number in range(3)]
+    ids = [post.remote_id for post in posts if isinstance(post, Published)]
+    gone = ids[0][:-1] + ("3" if ids[0][-1] == "2" else "2")
+    found = await bench.adapter.metrics(bench.session, [*ids, gone])
+    assert set(found) == set(ids)
+    assert {(one.likes, one.reposts, one.replies, one.views) for one in found.values()} == {(0, 0, 0, None)}
+
+
+async def test_nothing_is_asked_for_no_posts(bench: Bench) -> None:
+    before = len(bench.diary.entries)
+    assert await bench.adapter.metrics(bench.session, []) == {}
+    assert len(bench.diary.entries) == before
+
+
+async def test_counts_that_cannot_be_asked_for_now_are_asked_for_later(bench: Bench) -> None:
+    published = await bench.publish(words())
+    assert isinstance(published, Published)
+    await bench.fault("error_500", on="read")
+    with pytest.raises(Transient):
+        await bench.adapter.metrics(bench.session, [published.remote_id])
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Belfry, a network with a memory and moods: for the answers that no sandbox network gives."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from platforms.base import (
     MediaKind,
     MediaRule,
     MediaRules,
+    Metrics,
     Outcome,
     Problem,
     Processing,
@@ -112,6 +113,9 @@ class Belfry:
         if attempt.key not in self.posts:
             return Absent()
         return Processing(attempt.key, timedelta(seconds=3)) if self.processing else self._receipt(attempt.key)
+
+    async def metrics(self, session: Session, remote_ids: Sequence[str]) -> dict[str, Metrics]:
+        return {one: Metrics(likes=len(self.posts)) for one in remote_ids if one in self.posts.values()}
 
     def remote_id(self, url: str, profile: Profile) -> str | None:
         found = url.strip().removeprefix(f"{profile.server}/")

@@ -87,7 +87,8 @@ class OAuthConnector(Protocol):
     """Connects through the network's own consent page, as an app that is known there.
 
     ``app`` is that registration. Where ``app_fields`` are not empty it is the operator's, who made it by hand and gave it to the
-    installation (Meta's networks, LinkedIn, YouTube, X, Tumblr). Otherwise the connector is a :class:`RegisteringConnector`.
+    installation (Meta's networks, LinkedIn, YouTube, X, Tumblr). Otherwise the connector is a :class:`RegisteringConnector`, or
+    needs none and gets an empty one (Bluesky, which reads about us at our own address).
     """
 
     fields: tuple[Field, ...]
@@ -98,9 +99,17 @@ class OAuthConnector(Protocol):
         ...
 
     async def begin(
-        self, http: httpx.AsyncClient, server: str, app: Mapping[str, str], *, redirect_uri: str, state: str
+        self,
+        http: httpx.AsyncClient,
+        server: str,
+        app: Mapping[str, str],
+        *,
+        answers: Mapping[str, str],
+        redirect_uri: str,
+        state: str,
     ) -> Authorization:
-        """The consent page's address. May ask the server first (OAuth 1.0a: a request token; Bluesky: PAR).
+        """The consent page's address. May ask the server first (OAuth 1.0a: a request token; Bluesky: PAR for a handle, which
+        ``answers`` holds).
 
         ``state`` must come back as the parameter of that name; a network that does not return it gets it as part of the
         address to return to (OAuth 1.0a). Raises ``Rejected``, ``Misconfigured`` if the server does not know ``app``,

@@ -61,6 +61,7 @@ class MastodonConnector:
         server: str,
         app: Mapping[str, str],
         *,
+        answers: Mapping[str, str],  # noqa: ARG002
         redirect_uri: str,
         state: str,
     ) -> Authorization:

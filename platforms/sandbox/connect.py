@@ -38,7 +38,7 @@ async def _consent(
 ) -> Consent:
     """Register, open the consent page, press *Allow*, and take along what it sends the browser back with."""
     server, app = await connector.register(http, answers, redirect_uri=redirect_uri)
-    started = await connector.begin(http, server, app, redirect_uri=redirect_uri, state="sandbox")
+    started = await connector.begin(http, server, app, answers=answers, redirect_uri=redirect_uri, state="sandbox")
     page = httpx.URL(started.url)
     allowed = await http.post(page.copy_with(query=None), data={**page.params, "username": handle})
     query = dict(httpx.URL(allowed.headers["location"]).params)

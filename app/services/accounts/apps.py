@@ -19,7 +19,7 @@ from app.models import PendingConnection, Registration
 from app.sealing import SealBroken
 from app.settings import app_variable
 from platforms import REGISTRY
-from platforms.base import RegisteringConnector
+from platforms.base import Connector, OAuthConnector, RegisteringConnector
 
 
 def missing(platform: str) -> list[str]:
@@ -33,17 +33,17 @@ async def for_begin(
     http: httpx.AsyncClient, platform: str, answers: Mapping[str, str], redirect_uri: str
 ) -> tuple[str, dict[str, str]]:
     """The server that ``answers`` name, and the app there. Raises ``Invalid`` if the operator has to do something first."""
-    connector = cast(RegisteringConnector, REGISTRY[platform].connector)
+    connector = cast(OAuthConnector, REGISTRY[platform].connector)
     if variables := missing(platform):
         raise Invalid({"": f"The operator has to register an app there first, and set {' and '.join(variables)}."})
-    if connector.app_fields:
-        return connector.server(answers), access.operator_app(platform)
-    return await _registered(http, platform, connector, answers, redirect_uri)
+    if _registers(connector):
+        return await _registered(http, platform, cast(RegisteringConnector, connector), answers, redirect_uri)
+    return connector.server(answers), access.operator_app(platform)
 
 
 async def for_finish(pending: PendingConnection) -> dict[str, str]:
     """The app that the connection began with. Raises ``Invalid``."""
-    if REGISTRY[pending.platform].connector.app_fields:
+    if not _registers(REGISTRY[pending.platform].connector):
         return access.operator_app(pending.platform)
     known = await _find(pending.platform, pending.server, pending.redirect_uri)
     if known is None:
@@ -56,6 +56,10 @@ async def forget(pending: PendingConnection) -> None:
     known = await _find(pending.platform, pending.server, pending.redirect_uri)
     if known is not None:
         await known.delete()
+
+
+def _registers(connector: Connector) -> bool:
+    return not connector.app_fields and hasattr(connector, "register")
 
 
 async def _registered(

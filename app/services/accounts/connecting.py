@@ -61,7 +61,7 @@ async def begin(workspace: Workspace, user: User, platform: str, answers: Mappin
     async with _asking() as http:
         redirect_uri = f"{redirect_uri}/{_mark(platform, connector.server(answers))}"
         server, app = await apps.for_begin(http, platform, answers, redirect_uri)
-        authorization = await connector.begin(http, server, app, redirect_uri=redirect_uri, state=state)
+        authorization = await connector.begin(http, server, app, answers=answers, redirect_uri=redirect_uri, state=state)
     await PendingConnection(
         state_hash=_hash(state),
         workspace_id=workspace.id,

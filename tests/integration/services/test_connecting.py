@@ -32,7 +32,7 @@ class Tarpit:
     def server(self, answers: Mapping[str, str]) -> str:
         return "https://tarpit.example"
 
-    async def begin(self, http: object, server: str, app: object, *, redirect_uri: str, state: str) -> Authorization:
+    async def begin(self, http: object, server: str, app: object, *, state: str, **_: object) -> Authorization:
         return Authorization("https://tarpit.example/", {"state": state})
 
     async def connect(self, http: httpx.AsyncClient, *_: Any) -> Consent:
@@ -95,8 +95,10 @@ class Guild:
     def server(self, answers: Mapping[str, str]) -> str:
         return "https://belfry.example"
 
-    async def begin(self, http: object, server: str, app: Mapping[str, str], *, redirect_uri: str, state: str) -> Authorization:
-        self.given = {"app": dict(app), "mark": redirect_uri.rpartition("/")[2], "state": state}
+    async def begin(
+        self, http: object, server: str, app: Mapping[str, str], *, answers: object, redirect_uri: str, state: str
+    ) -> Authorization:
+        self.given = {"answers": answers, "app": dict(app), "mark": redirect_uri.rpartition("/")[2], "state": state}
         return Authorization(f"{server}/consent", {"request": "token"})
 
     async def exchange(
@@ -118,7 +120,7 @@ def guild(belfry: Belfry, monkeypatch: pytest.MonkeyPatch) -> Guild:
 
 
 async def back(world: World, guild: Guild, **query: str) -> Account | PendingChoice:
-    await connecting.begin(world.workspace, world.alice, NAME, {}, redirect_uri=BACK)
+    await connecting.begin(world.workspace, world.alice, NAME, {"handle": "alice"}, redirect_uri=BACK)
     query = {"state": guild.given["state"], **(query or {"code": "c"})}
     return await connecting.finish(world.workspace, world.alice, mark=guild.given["mark"], query=query)
 
@@ -128,6 +130,7 @@ async def test_everything_the_network_says_reaches_the_connector_and_its_refusal
         await back(world, guild, denied="1", error_reason="user_denied")
     assert guild.given["query"] == {"state": guild.given["state"], "denied": "1", "error_reason": "user_denied"}
     assert guild.given["secret"] == {"request": "token"}
+    assert guild.given["answers"] == {"handle": "alice"}
 
 
 async def test_the_only_candidate_is_connected_at_once(world: World, guild: Guild) -> None:
@@ -189,6 +192,12 @@ async def test_the_page_to_choose_on_needs_no_script(world: World, guild: Guild,
     done = await alice.post(path, data={"_csrf_token": csrf, "candidate": ["north", "south"]})
     assert (done.status_code, done.headers["location"]) == (303, "/accounts?done=connected")
     assert (await alice.get(path)).status_code == 422
+
+
+async def test_a_network_that_knows_us_without_a_registration_gets_none(world: World, guild: Guild) -> None:
+    guild.app_fields, guild.towers = (), ("north",)
+    assert isinstance(await back(world, guild), Account)
+    assert guild.given["app"] == {}
 
 
 async def test_the_operators_app_is_used_and_asked_for_where_it_is_missing(

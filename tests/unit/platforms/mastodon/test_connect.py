@@ -84,7 +84,7 @@ async def test_a_failed_registration_says_whether_the_name_is_wrong(
 
 
 async def started(scene: Scene, state: str = "s") -> Authorization:
-    return await scene.mastodon.connector.begin(scene.session.http, ORIGIN, APP, redirect_uri=RETURN, state=state)
+    return await scene.mastodon.connector.begin(scene.session.http, ORIGIN, APP, answers={}, redirect_uri=RETURN, state=state)
 
 
 async def test_the_consent_page_gets_the_challenge_and_we_keep_the_verifier(scene: Scene) -> None:

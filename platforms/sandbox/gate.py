@@ -7,28 +7,22 @@ runs to its end against a ``send`` that throws the answer away.
 import asyncio
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qs
 
-from litestar.enums import ScopeType
-from litestar.status_codes import HTTP_429_TOO_MANY_REQUESTS
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.status_codes import HTTP_429_TOO_MANY_REQUESTS, HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
-from platforms.sandbox.context import BLUESKY, MASTODON, Sandbox
+from platforms.sandbox.base import Network
+from platforms.sandbox.context import Sandbox
 from platforms.sandbox.faults import Fault, Kind
+from platforms.sandbox.log import Sent
 from platforms.sandbox.quirks import Quirk
 
-PURPOSES = {
-    ("POST", "/bluesky/xrpc/com.atproto.repo.createRecord"): "publish",
-    ("POST", "/bluesky/xrpc/com.atproto.repo.putRecord"): "publish",
-    ("POST", "/bluesky/xrpc/com.atproto.repo.uploadBlob"): "upload",
-    ("POST", "/mastodon/api/v1/statuses"): "publish",
-    ("POST", "/mastodon/api/v2/media"): "upload",
-}
-_PREFIXES = {"/bluesky/xrpc/": "bluesky", "/mastodon/api/": "mastodon", "/mastodon/oauth/": "mastodon"}
+Header = tuple[bytes, bytes]
 
 
 class Gate:
@@ -40,34 +34,39 @@ class Gate:
         self._store = sandbox.store
         self._dates = dates
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        platform = next((name for prefix, name in _PREFIXES.items() if scope["path"].startswith(prefix)), None)
-        if scope["type"] != ScopeType.HTTP or platform is None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        name, slash, below = scope["path"][1:].partition("/")
+        network = self._sandbox.networks.get(name)
+        if network is None:
             await self._app(scope, receive, send)
             return
-        platform = scope["state"].get("server", platform)
-        account = self._account(platform, scope)
+        scope["state"]["network"] = network
+        path = slash + below
+        if not path.startswith(network.api):
+            await self._app(scope, receive, send)
+            return
         body = await _body(receive)
         if body is not None:
-            date = self._date(platform, account) if self._dates else None
-            await self._play(platform, account, _Call(self._app, scope, body, receive, send, date))
+            account = self._account(network, scope)
+            date = self._date(network.name, account) if self._dates else None
+            purpose = _purpose(network, scope["method"], path)
+            await self._play(network, account, purpose, _Call(self._app, scope, body, receive, send, date))
 
-    async def _play(self, platform: str, account: str | None, call: "_Call") -> None:
-        purpose = _purpose(call.scope)
-        self._store.count(platform, purpose)
+    async def _play(self, network: Network, account: str | None, purpose: str, call: "_Call") -> None:
+        log = self._sandbox.log
+        log.counters[network.name, purpose] += 1
         if purpose == "publish":
-            row = self._store.note_publish(platform, text_of(platform, call.body))
-            call.on_status = lambda status: self._store.note_status(row, status)
-        fault = self._sandbox.faults.take(platform, purpose, account)
+            call.sent = log.note(network.name, network.text_of(call.body), self._store.clock())
+        fault = self._sandbox.faults.take(network.name, purpose, account)
         if fault is None:
             await call.run()
         else:
-            await self._strike(fault, call)
+            await self._strike(network, fault, call)
 
-    def _account(self, platform: str, scope: HTTPScope) -> str | None:
+    def _account(self, network: Network, scope: HTTPScope) -> str | None:
         """The id of the account that signed the request."""
         signed = dict(scope["headers"]).get(b"authorization", b"").decode(errors="replace")
-        found = self._store.token(platform, "access", signed.removeprefix("Bearer "))
+        found = self._store.token(network.name, "access", signed.removeprefix("Bearer "))
         return found.account if found else None
 
     def _date(self, platform: str, account: str | None) -> str | None:
@@ -78,15 +77,15 @@ class Gate:
         off = sum(quirks.seconds(platform, quirk, account) or 0.0 for quirk in (Quirk.DATE_OFF, Quirk.CLOCK_OFF))
         return formatdate(self._store.clock() + off, usegmt=True)
 
-    async def _strike(self, fault: Fault, call: "_Call") -> None:
+    async def _strike(self, network: Network, fault: Fault, call: "_Call") -> None:
         match fault.kind:
             case Kind.ERROR_500:
-                await call.refuse(fault, 500)
+                await call.refuse(HTTP_500_INTERNAL_SERVER_ERROR, network.words[500])
             case Kind.ERROR_500_AFTER_ACCEPT:
                 await call.run(silently=True)
-                await call.refuse(fault, 500)
+                await call.refuse(HTTP_500_INTERNAL_SERVER_ERROR, network.words[500])
             case Kind.RATE_LIMITED:
-                await call.refuse(fault, 429)
+                await call.refuse(HTTP_429_TOO_MANY_REQUESTS, network.words[429], _waiting(network, fault.seconds))
             case Kind.TIMEOUT_BEFORE_ACCEPT | Kind.STALL:
                 await call.hang()
             case Kind.TIMEOUT_AFTER_ACCEPT:
@@ -112,7 +111,7 @@ class _Call:
     receive: Receive
     send: Send
     date: str | None = None
-    on_status: Any = None
+    sent: Sent | None = None
 
     async def run(self, *, silently: bool = False, delay: float = 0) -> None:
         """Let the network handle it; ``delay`` holds the answer back for so many seconds."""
@@ -133,12 +132,11 @@ class _Call:
             for message in answer:
                 await self._send(message)
 
-    async def refuse(self, fault: Fault, status: int) -> None:
+    async def refuse(self, status: int, words: Mapping[str, Any], headers: Sequence[Header] = ()) -> None:
         """Answer with the network's own words for ``status``."""
-        headers = [(b"content-type", b"application/json"), *(_waiting(fault) if status == HTTP_429_TOO_MANY_REQUESTS else [])]
-        body = json.dumps(_WORDS[_dialect(fault.platform), status]).encode()
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        told = [(b"content-type", b"application/json"), *headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": told})
+        await self._send({"type": "http.response.body", "body": json.dumps(words).encode(), "more_body": False})
 
     async def hang(self) -> None:
         """Say nothing until the client hangs up."""
@@ -146,49 +144,22 @@ class _Call:
             pass
 
     async def _send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self.on_status:
-            self.on_status(message["status"])
+        if message["type"] == "http.response.start" and self.sent:
+            self.sent.status = message["status"]
         if message["type"] == "http.response.start" and self.date:
             message["headers"] = [*message["headers"], (b"date", self.date.encode())]
         await self.send(message)
 
 
-_WORDS: dict[tuple[str, int], dict[str, str]] = {
-    ("bluesky", 500): {"error": "InternalServerError", "message": "Internal Server Error"},
-    ("bluesky", 429): {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"},
-    ("mastodon", 500): {"error": "Internal Server Error"},
-    ("mastodon", 429): {"error": "Too many requests"},
-}
+def _waiting(network: Network, seconds: float) -> list[Header]:
+    """Retry-After, and the network's own header."""
+    reset = datetime.now(UTC) + timedelta(seconds=seconds)
+    return [(b"retry-after", str(math.ceil(seconds)).encode()), network.reset_header(reset)]
 
 
-def _dialect(platform: str) -> str:
-    """Whose API the server speaks."""
-    return BLUESKY if platform == BLUESKY else MASTODON
-
-
-def _waiting(fault: Fault) -> list[tuple[bytes, bytes]]:
-    """Retry-After, and the network's own header: unix seconds on one, ISO 8601 on the other."""
-    reset = datetime.now(UTC) + timedelta(seconds=fault.seconds)
-    own = {
-        "bluesky": (b"ratelimit-reset", str(int(reset.timestamp())).encode()),
-        "mastodon": (b"x-ratelimit-reset", reset.isoformat().replace("+00:00", "Z").encode()),
-    }
-    return [(b"retry-after", str(math.ceil(fault.seconds)).encode()), own[_dialect(fault.platform)]]
-
-
-def _purpose(scope: HTTPScope) -> str:
-    fallback = "read" if scope["method"] == "GET" else "other"
-    return PURPOSES.get((scope["method"], scope["path"]), fallback)
-
-
-def text_of(platform: str, body: bytes) -> str:
-    """The text that a publish request carries, as JSON or as a form; empty if there is none."""
-    try:
-        sent = json.loads(body)
-        found = sent["record"]["text"] if platform == "bluesky" else sent["status"]
-    except (ValueError, KeyError, TypeError):
-        found = parse_qs(body.decode(errors="replace")).get("status", [""])[0]
-    return str(found)
+def _purpose(network: Network, method: str, path: str) -> str:
+    fallback = "read" if method == "GET" else "other"
+    return network.purposes.get((method, path), fallback)
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -1,19 +1,14 @@
 """What tests ask and order: everything that was ever accepted, what was requested, faults, accounts and a clean slate."""
 
 from dataclasses import asdict
-from typing import Any
 
-from litestar import Request, Router, delete, get, post
+from litestar import Router, delete, get, post
 from litestar.exceptions import ClientException
 
-from platforms.sandbox import bluesky_sessions, mastodon_oauth
-from platforms.sandbox.context import BLUESKY, DOMAIN, PASSWORD, SERVERS, Given, Sandbox
+from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.faults import Fault, Kind, On
 from platforms.sandbox.quirks import Ordered, Quirk
-from platforms.sandbox.values import Account, Post
-
-Json = dict[str, Any]
-Call = Request[Any, Any, Any]
+from platforms.sandbox.values import PASSWORD, Post
 
 
 @get("/posts")
@@ -38,11 +33,11 @@ async def requests(sandbox: Given) -> Json:
 
     ``status`` is that of the last answer to the first request; ``null`` if it was never answered.
     """
-    counters: dict[str, dict[str, int]] = {name: {} for name in SERVERS}
-    for platform, purpose, number in sandbox.store.counters():
+    counters: dict[str, dict[str, int]] = {name: {} for name in sandbox.networks}
+    for (platform, purpose), number in sandbox.log.counters.items():
         counters[platform][purpose] = number
-    names = ("platform", "at", "text", "status", "sent")
-    first = [dict(zip(names, row, strict=True)) for row in sandbox.store.first_publishes()]
+    names = ("platform", "at", "text", "status")
+    first = [{name: getattr(sent, name) for name in names} | {"sent": sent.times} for sent in sandbox.log.sent]
     return {"counters": counters, "first": first}
 
 
@@ -88,31 +83,22 @@ async def clear_quirks(sandbox: Given) -> list[Json]:
 async def add_account(request: Call, sandbox: Given) -> Json:
     """Another user on ``platform``; a bare name gets the sandbox's domain where handles have one."""
     sent = await request.json()
-    account = new_account(sandbox, _platform(sent["platform"]), sent["handle"], sent.get("password", PASSWORD))
+    network = sandbox.networks[_platform(sandbox, sent["platform"])]
+    account = network.create_account(sandbox.store, sent["handle"], sent.get("password", PASSWORD))
     return {"platform": account.platform, "id": account.id, "handle": account.handle}
 
 
 @post("/reset", status_code=200)
 async def reset(sandbox: Given) -> Json:
     """Forget posts, files, the request log, faults and quirks. Accounts stay connected."""
-    sandbox.store.clear()
-    sandbox.faults.clear()
-    sandbox.quirks.clear()
+    sandbox.clear()
     return {}
-
-
-def new_account(sandbox: Sandbox, platform: str, handle: str, password: str = PASSWORD) -> Account:
-    """The user ``handle`` of ``platform``, made if there is none."""
-    if platform != BLUESKY:
-        return mastodon_oauth.create_account(sandbox, platform, handle)
-    full = handle if "." in handle else handle + DOMAIN
-    return bluesky_sessions.create_account(sandbox, full, password)
 
 
 def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
     """Switch on the fault that a request or a form describes. Raises a 400 that says what is wrong."""
     try:
-        platform = _platform(sent["platform"])
+        platform = _platform(sandbox, sent["platform"])
         kind, on = Kind(sent["kind"]), On(sent["on"]) if sent.get("on") else None
         seconds = float(sent["ms"]) / 1000 if sent.get("ms") else _number(sent.get("seconds"))
         times = _number(sent.get("times"))
@@ -125,16 +111,16 @@ def switch_on(sandbox: Sandbox, sent: Json) -> Fault:
 
 def _quirk(sandbox: Sandbox, sent: Json) -> Ordered:
     try:
-        platform, quirk, seconds = _platform(sent["platform"]), Quirk(sent["quirk"]), _number(sent.get("seconds"))
+        platform, quirk, seconds = _platform(sandbox, sent["platform"]), Quirk(sent["quirk"]), _number(sent.get("seconds"))
         account = _account_id(sandbox, platform, sent["account"]) if sent.get("account") else None
     except (KeyError, ValueError) as error:
         raise ClientException(f"This is no quirk: {error}") from error
     return sandbox.quirks.switch_on(platform, quirk, seconds=seconds or 0.0, account=account)
 
 
-def _platform(name: str) -> str:
-    if name not in SERVERS:
-        raise ValueError(f"{name!r} is not one of {', '.join(SERVERS)}")
+def _platform(sandbox: Sandbox, name: str) -> str:
+    if name not in sandbox.networks:
+        raise ValueError(f"{name!r} is not one of {', '.join(sandbox.networks)}")
     return name
 
 

@@ -1,29 +1,22 @@
-"""What people see: both timelines, single posts and profiles that look like the network's, and the faults panel."""
+"""What people see: timelines, single posts and profiles that look like the network's, and the faults panel."""
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from platforms.sandbox.bluesky_rules import images_of
-from platforms.sandbox.context import BLUESKY, DOMAIN, KEYLESS, MASTODON, PASSWORD, SERVERS, Given, Sandbox, server
+from platforms.sandbox.base import Look
+from platforms.sandbox.context import Call, Given, Sandbox
 from platforms.sandbox.faults import EXPLAINED, On
 from platforms.sandbox.judge import switch_on
-from platforms.sandbox.richtext import Piece, from_facets, from_plain
 from platforms.sandbox.templating import page, static
-from platforms.sandbox.values import Account, Post
-
-VISIBILITY = {"public": "Public", "unlisted": "Unlisted", "private": "Followers only", "direct": "Direct"}
-LABELS = {BLUESKY: "Bluesky", MASTODON: "Mastodon", KEYLESS: "A Mastodon without keys"}
-
-Call = Request[Any, Any, Any]
+from platforms.sandbox.values import DOMAIN, Account, Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,51 +36,31 @@ class Card:
     name: str
     href: str
     profile: str
-    pieces: list[Piece]
+    look: Look
     images: list[Image]
-    warning: str
-    visibility: str
-    application: str
     at: datetime
     copies: int = 1
 
 
 def card(sandbox: Sandbox, post: Post, copies: int = 1) -> Card:
     """What the pages show of ``post``."""
-    author = sandbox.author(post)
-    body = post.body
+    author, network = sandbox.author(post), sandbox.networks[post.platform]
+    look = network.look(sandbox.store, post)
     return Card(
         post=post,
         author=author,
         name=_name(author),
-        href=sandbox.base_path + sandbox.location(post),
-        profile=_profile(sandbox, author),
-        pieces=from_facets(body["record"]) if "record" in body else from_plain(post.text),
-        images=_images(sandbox, post),
-        warning=body.get("spoiler_text", ""),
-        visibility=VISIBILITY[body.get("visibility", "public")],
-        application=body.get("application", ""),
+        href=sandbox.base_path + network.location(post, author),
+        profile=sandbox.base_path + network.profile(author),
+        look=look,
+        images=[Image(f"{sandbox.base_path}/media/{picture.cid}", picture.alt) for picture in look.pictures],
         at=datetime.fromtimestamp(post.accepted_at, UTC),
         copies=copies,
     )
 
 
-def _images(sandbox: Sandbox, post: Post) -> list[Image]:
-    base = f"{sandbox.base_path}/media"
-    if "record" in post.body:
-        shown = images_of(post.body["record"])
-        return [Image(f"{base}/{image['image']['ref']['$link']}", image["alt"]) for image in shown]
-    uploads = [sandbox.store.upload(upload_id) for upload_id in post.body["media"]]
-    return [Image(f"{base}/{upload.cid}", upload.description) for upload in uploads if upload]
-
-
 def _name(account: Account) -> str:
     return account.handle.removesuffix(DOMAIN).title()
-
-
-def _profile(sandbox: Sandbox, account: Account) -> str:
-    where = f"profile/{account.handle}" if account.platform == BLUESKY else f"@{account.handle}"
-    return f"{sandbox.base_path}/{account.platform}/{where}"
 
 
 def _timeline(sandbox: Sandbox, platform: str, account: str | None = None) -> list[Card]:
@@ -98,19 +71,21 @@ def _timeline(sandbox: Sandbox, platform: str, account: str | None = None) -> li
 
 @get("/")
 async def overview(request: Call, sandbox: Given) -> Response[str]:
-    """Both timelines side by side, how to connect, and the faults."""
+    """The timelines side by side, how to connect, and the faults."""
+    origin, networks = sandbox.origin(request), sandbox.networks.values()
+    shown = [network for network in networks if network.shown]
+    columns = [(network.name, network.label, _timeline(sandbox, network.name)) for network in networks]
     return page(
         sandbox,
-        "overview.html",
-        columns=[(name, LABELS[name], cards) for name in SERVERS if (cards := _timeline(sandbox, name)) or name != KEYLESS],
+        "templates/overview.html",
+        columns=[column for column in columns if column[-1] or sandbox.networks[column[0]].featured],
         live="live" in request.query_params,
-        origin=sandbox.origin(request),
-        handle="you" + DOMAIN,
-        password=PASSWORD,
+        answers=[row for network in shown for row in network.sign_in(f"{origin}/{network.name}")],
         faults=[fault for fault in sandbox.faults if fault.times != 0],
         kinds=EXPLAINED,
         targets=list(On),
-        labels=LABELS,
+        labels={network.name: network.label for network in networks},
+        offered={network.name: network.label for network in shown},
     )
 
 
@@ -129,50 +104,24 @@ async def clear_faults(sandbox: Given) -> Redirect:
     return Redirect(f"{sandbox.base_path}/#faults", status_code=303)
 
 
-@get(["/bluesky/profile/{actor:str}", "/bluesky"])
-async def bluesky_profile(sandbox: Given, actor: FromPath[str] = "you" + DOMAIN) -> Response[str]:
-    """One account's posts on the emulated Bluesky."""
-    return _account_page(sandbox, sandbox.store.account("bluesky", actor))
-
-
-@get("/bluesky/profile/{actor:str}/post/{rkey:str}")
-async def bluesky_post(sandbox: Given, actor: FromPath[str], rkey: FromPath[str]) -> Response[str]:
-    """One post on the emulated Bluesky."""
-    account = sandbox.store.account("bluesky", actor)
-    found = sandbox.store.post("bluesky", f"at://{account.id}/app.bsky.feed.post/{rkey}") if account else None
-    return _post_page(sandbox, found)
-
-
-@get(["/mastodon/{name:str}", "/mastodon"])
-async def mastodon_profile(request: Call, sandbox: Given, name: FromPath[str] = "@you") -> Response[str]:
-    """One account's posts on the emulated Mastodon."""
-    return _account_page(sandbox, sandbox.store.account(server(request), name.removeprefix("@")))
-
-
-@get("/mastodon/{name:str}/{status_id:str}")
-async def mastodon_post(request: Call, sandbox: Given, name: FromPath[str], status_id: FromPath[str]) -> Response[str]:
-    """One post on the emulated Mastodon."""
-    found = sandbox.store.post(server(request), status_id)
-    by_name = found if found and f"@{sandbox.author(found).handle}" == name else None
-    return _post_page(sandbox, by_name)
-
-
-def _account_page(sandbox: Sandbox, account: Account | None) -> Response[str]:
+def account_page(sandbox: Sandbox, account: Account | None) -> Response[str]:
+    """An account's posts; ``None`` is answered with a 404."""
     if account is None:
         return _missing(sandbox, "There is no such account here.")
     cards = _timeline(sandbox, account.platform, account.id)
-    label = LABELS[account.platform]
-    return page(sandbox, "profile.html", account=account, name=_name(account), label=label, cards=cards)
+    label = sandbox.networks[account.platform].label
+    return page(sandbox, "templates/profile.html", account=account, name=_name(account), label=label, cards=cards)
 
 
-def _post_page(sandbox: Sandbox, post: Post | None) -> Response[str]:
+def post_page(sandbox: Sandbox, post: Post | None) -> Response[str]:
+    """A single post; ``None`` is answered with a 404."""
     if post is None:
         return _missing(sandbox, "This post does not exist, or it was deleted.")
-    return page(sandbox, "post.html", card=card(sandbox, post), label=LABELS[post.platform])
+    return page(sandbox, "templates/post.html", card=card(sandbox, post), label=sandbox.networks[post.platform].label)
 
 
 def _missing(sandbox: Sandbox, message: str) -> Response[str]:
-    return page(sandbox, "missing.html", status=404, message=message)
+    return page(sandbox, "templates/missing.html", status=404, message=message)
 
 
 @get("/media/{cid:str}")
@@ -201,20 +150,11 @@ _AVATAR = (
 
 
 @get("/style.css")
-async def style() -> Response[bytes]:
-    """The one style sheet."""
-    return static(files("platforms.sandbox").joinpath("style.css").read_bytes(), "text/css")
+async def style(sandbox: Given) -> Response[bytes]:
+    """The one style sheet: the house's, and then what each network adds."""
+    own = files(__package__).joinpath("style.css").read_text()
+    added = dict.fromkeys(network.style for network in sandbox.networks.values())
+    return static("\n".join((own, *added)).encode(), "text/css")
 
 
-handlers = [
-    overview,
-    add_fault,
-    clear_faults,
-    bluesky_profile,
-    bluesky_post,
-    mastodon_profile,
-    mastodon_post,
-    media,
-    avatar,
-    style,
-]
+handlers = [overview, add_fault, clear_faults, media, avatar, style]

@@ -31,9 +31,9 @@ class Quirk(StrEnum):
     NO_DATE = "no_date"
     """Answers have no Date header."""
     DEACTIVATED = "deactivated"
-    """The account can sign in and cannot write (Bluesky)."""
+    """The account can sign in and cannot write, where networks know such a state."""
     ONCE_ONLY = "once_only"
-    """A refresh token is used up when it is used, without a time of grace (Bluesky has one; networks with OAuth have none)."""
+    """A refresh token is used up when it is used, without the time of grace that some networks grant."""
 
 
 @dataclass(frozen=True, slots=True)

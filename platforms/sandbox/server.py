@@ -10,15 +10,15 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from platforms.sandbox import bluesky, judge, mastodon, pages
-from platforms.sandbox.context import KEYLESS, MASTODON, SERVERS, Sandbox
-from platforms.sandbox.faults import Faults
+from platforms.sandbox import judge, pages
+from platforms.sandbox.context import Sandbox
 from platforms.sandbox.gate import Gate
-from platforms.sandbox.quirks import Quirks
+from platforms.sandbox.networks import NETWORKS
 from platforms.sandbox.store import Store
+from platforms.sandbox.values import PASSWORD
 
 BODY_LIMIT = 32 * 1024 * 1024
-"""Bytes; above both networks' own limits, so that theirs answer."""
+"""Bytes; above the networks' own limits, so that theirs answer."""
 _KEPT = ("type", "asgi", "http_version", "method", "scheme", "query_string", "headers", "client", "server")
 
 
@@ -26,22 +26,21 @@ def create_sandbox(
     *,
     base_path: str = "",
     store: Path | None = None,
-    max_characters: int = 500,
     clock: Callable[[], float] = time.time,
     dates: bool = False,
 ) -> ASGIApp:
     """The emulated networks, their pages and the judge.
 
     ``base_path`` is the prefix it is reached under (``"/sandbox"``); requests may arrive with or without it. ``store`` is the
-    database file; without one everything is in memory. ``max_characters`` is the emulated Mastodon's text limit. ``dates``: the
-    networks' answers get their ``Date`` header here, because the server around does not give them one.
+    database file; without one everything is in memory. ``dates``: the networks' answers get their ``Date`` header here, because
+    the server around does not give them one.
     One process only, and the outer application needs to run no lifespan for it.
     """
-    sandbox = Sandbox(Store(store, clock), Faults(), Quirks(), base_path, max_characters)
-    for platform in SERVERS:
-        judge.new_account(sandbox, platform, "you")
+    sandbox = Sandbox(Store(store, clock), NETWORKS, base_path)
+    for network in NETWORKS.values():
+        network.create_account(sandbox.store, "you", PASSWORD)
     application = Litestar(
-        route_handlers=[bluesky.router, mastodon.router, judge.router, *pages.handlers],
+        route_handlers=[judge.router, *pages.handlers, *(route for each in NETWORKS.values() for route in each.handlers)],
         dependencies={"sandbox": Provide(lambda: sandbox, sync_to_thread=False)},
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
@@ -51,10 +50,7 @@ def create_sandbox(
 
 
 class _Mounted:
-    """Takes the prefix off, and hides from the inner application what an outer one left in the scope.
-
-    The second Mastodon's requests go to the first one's handlers, with its name.
-    """
+    """Takes the prefix off, and hides from the inner application what an outer one left in the scope."""
 
     def __init__(self, base_path: str, inner: ASGIApp) -> None:
         self._base_path = base_path
@@ -66,9 +62,6 @@ class _Mounted:
         path = scope["path"]
         if f"{path}/".startswith(f"{self._base_path}/"):
             path = path.removeprefix(self._base_path) or "/"
-        state = {}
-        if f"{path}/".startswith(f"/{KEYLESS}/"):
-            path, state = f"/{MASTODON}{path.removeprefix(f'/{KEYLESS}')}", {"server": KEYLESS}
         kept = {name: value for name, value in scope.items() if name in _KEPT}
-        fresh: Any = {**kept, "path": path, "raw_path": path.encode(), "root_path": "", "state": state}
+        fresh: Any = {**kept, "path": path, "raw_path": path.encode(), "root_path": "", "state": {}}
         await self._inner(fresh, receive, send)

@@ -28,8 +28,6 @@ CREATE TABLE IF NOT EXISTS posts (
     media INTEGER, created_at TEXT, accepted_at REAL, deleted INTEGER DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS live_posts ON posts (platform, id) WHERE NOT deleted;
 CREATE INDEX IF NOT EXISTS keyed_posts ON posts (platform, account, key);
-CREATE TABLE IF NOT EXISTS publishes (seq INTEGER PRIMARY KEY, platform TEXT, at REAL, text TEXT, status INTEGER);
-CREATE TABLE IF NOT EXISTS counters (platform TEXT, purpose TEXT, n INTEGER, PRIMARY KEY (platform, purpose));
 """
 
 
@@ -49,7 +47,7 @@ class Store:
         return self._db.execute(sql, values).fetchall()
 
     def snowflake(self) -> str:
-        """A time-ordered id: milliseconds and 16 bits that keep ids of one millisecond apart (Mastodon, timestamp ids)."""
+        """A time-ordered id: milliseconds and 16 bits that keep ids of one millisecond apart."""
         self._snowflake = max(self._snowflake + 1, int(self.clock() * 1000) << 16)
         return str(self._snowflake)
 
@@ -197,34 +195,9 @@ class Store:
         rows = self._all(f"SELECT * FROM posts WHERE {where}", *values)  # noqa: S608 -- constant fragments only
         return [_post(row) for row in rows]
 
-    # --- the request log ---
-
-    def count(self, platform: str, purpose: str) -> None:
-        sql = "INSERT INTO counters VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1"
-        self._db.execute(sql, (platform, purpose))
-
-    def counters(self) -> list[tuple[str, str, int]]:
-        """``(platform, purpose, how many requests)``."""
-        return self._all("SELECT platform, purpose, n FROM counters ORDER BY platform, purpose")
-
-    def note_publish(self, platform: str, text: str) -> int:
-        """Log that a publish request arrived now; answers its row for :meth:`note_status`."""
-        sql = "INSERT INTO publishes (platform, at, text) VALUES (?, ?, ?)"
-        return self._db.execute(sql, (platform, self.clock(), text)).lastrowid or 0
-
-    def note_status(self, row: int, status: int) -> None:
-        """Log what the request was answered with; one that was never answered keeps ``NULL``."""
-        self._db.execute("UPDATE publishes SET status = ? WHERE seq = ?", (status, row))
-
-    def first_publishes(self) -> list[tuple[str, float, str, int | None, int]]:
-        """Per network and text: when its first publish request arrived, that one's status, and how many came in all."""
-        return self._all(
-            "SELECT platform, min(at), text, status, count(*) FROM publishes GROUP BY platform, text ORDER BY min(seq)"
-        )
-
     def clear(self) -> None:
-        """Forget posts, files and the request log. Accounts and their sign-ins stay."""
-        for table in ("posts", "media", "blobs", "publishes", "counters"):
+        """Forget posts and files. Accounts and their sign-ins stay."""
+        for table in ("posts", "media", "blobs"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the names are above
 
 

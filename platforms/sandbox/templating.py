@@ -1,4 +1,7 @@
-"""The sandbox's own pages: templates inside the package, always escaped, and no script at all."""
+"""The sandbox's own pages: templates inside the package, always escaped, and no script at all.
+
+A template is named by its path below this folder, so that a network can keep one in its own.
+"""
 
 from typing import Any
 
@@ -13,7 +16,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _environment = Environment(
-    loader=PackageLoader("platforms.sandbox"),
+    loader=PackageLoader(__package__, "."),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+PASSWORD = "sandbox"  # noqa: S105 -- printed on the overview page; nothing real is behind it
+DOMAIN = ".sandbox.test"
+"""Where handles are domain names, they end in this; the name before it is the handle elsewhere."""
+
 RAW, RECORD = 0x55, 0x71
 """Multicodec numbers: plain bytes (blobs), and the codec of records."""
 
@@ -14,6 +18,18 @@ def cid(data: bytes, codec: int = RAW) -> str:
     """The content id (CIDv1, SHA-256, base32) of ``data``."""
     digest = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(data).digest()
     return "b" + base64.b32encode(digest).decode().lower().rstrip("=")
+
+
+def sniff(data: bytes, declared: str) -> str:
+    """The MIME type that the first bytes prove, or else the ``declared`` one."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data[4:8] == b"ftyp":
+        return "image/avif" if data[8:12] == b"avif" else "video/mp4"
+    return next((mime for magic, mime in _MAGIC.items() if data.startswith(magic)), declared)
+
+
+_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import httpx
 from PIL import Image
 
 from app.ids import Id
-from platforms.sandbox.context import DOMAIN, PASSWORD
+from platforms.sandbox.values import DOMAIN, PASSWORD
 from tests.chaos.installation import TOKEN, Installation
 from tests.chaos.networks import BLUESKY, platform_of, server_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.sandbox.mastodon_rules import length
+from platforms.sandbox.mastodon.rules import length
 from tests.unit.platforms.sandbox.conftest import Clock, Instance
 
 

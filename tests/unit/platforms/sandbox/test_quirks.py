@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from platforms.sandbox.mastodon.html import rewritten
 from platforms.sandbox.quirks import Quirk, Quirks
-from platforms.sandbox.richtext import rewritten
 from tests.unit.platforms.sandbox.conftest import Clock, Instance, Pds
 
 

@@ -7,8 +7,9 @@ import httpx
 import pytest
 from litestar import Litestar, asgi
 
+from platforms.sandbox.bluesky.facets import from_facets
 from platforms.sandbox.faults import Faults, Kind, On
-from platforms.sandbox.richtext import Piece, from_facets, from_plain
+from platforms.sandbox.richtext import Piece, from_plain
 from platforms.sandbox.server import create_sandbox
 from tests.unit.platforms.sandbox.conftest import PNG, Clock, Instance, Pds
 
@@ -252,3 +253,19 @@ def test_plain_text_is_cut_at_links_mentions_and_tags() -> None:
         ("mention", "@eve@example.org"),
         ("tag", "#bells"),
     ]
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+HOUSE = [
+    path for path in (Path(__file__).parents[4] / "platforms" / "sandbox").rglob("*") if path.suffix in {".py", ".html", ".css"}
+]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in HOUSE if path.parent.name in {"sandbox", "templates"}], ids=lambda path: path.name
+)
+def test_the_house_names_no_network_outside_its_list(path: Path) -> None:
+    folders = {found.parent.name for found in HOUSE} - {"sandbox", "templates"}
+    named = [name for name in folders if name in path.read_text().lower()]
+    assert path.name == "networks.py" or not named

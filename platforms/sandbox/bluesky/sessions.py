@@ -1,22 +1,18 @@
 """Signing in to the emulated PDS: app passwords, and sessions whose refresh tokens rotate (observed on PDS 0.5.35)."""
 
-from typing import Any
-
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.exceptions import SerializationException
 
-from platforms.sandbox.bluesky_rules import XrpcError, did
-from platforms.sandbox.context import DOMAIN, PASSWORD, Given, Sandbox
+from platforms.sandbox.bluesky.rules import NAME, XrpcError, did
+from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.quirks import Quirk
-from platforms.sandbox.values import Account
+from platforms.sandbox.store import Store
+from platforms.sandbox.values import DOMAIN, PASSWORD, Account
 
 ACCESS_LASTS = 2 * 3600.0
 REFRESH_LASTS = 90 * 24 * 3600.0
 GRACE = 2 * 3600.0
 """Seconds a used refresh token keeps yielding the same successor."""
-
-Json = dict[str, Any]
-Call = Request[Any, Any, Any]
 
 
 @get("/com.atproto.server.describeServer")
@@ -35,12 +31,12 @@ async def create_session(request: Call, sandbox: Given) -> Json:
     """Sign in. A new handle under our domain comes into being with the sandbox's password."""
     sent = await read_json(request)
     handle, password = str(sent.get("identifier", "")).lstrip("@"), sent.get("password")
-    account = sandbox.store.account("bluesky", handle)
+    account = sandbox.store.account(NAME, handle)
     if account is None and handle.endswith(DOMAIN) and password == PASSWORD:
-        account = create_account(sandbox, handle, PASSWORD)
+        account = create_account(sandbox.store, handle, PASSWORD)
     if account is None or account.password != password:
         raise XrpcError("AuthenticationRequired", "Invalid identifier or password", 401)
-    refresh = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
+    refresh = sandbox.store.issue(NAME, "refresh", account.id, lasts=REFRESH_LASTS)
     return _session(request, sandbox, account, refresh)
 
 
@@ -48,11 +44,11 @@ async def create_session(request: Call, sandbox: Given) -> Json:
 async def refresh_session(request: Call, sandbox: Given) -> Json:
     """Rotate. The used token stays good for the grace time, if there is one, and then yields the same successor again."""
     account, bearer = viewer(request, sandbox, "refresh")
-    used = sandbox.store.token("bluesky", "refresh", bearer)
+    used = sandbox.store.token(NAME, "refresh", bearer)
     successor = used and used.facts.get("successor")
     if used and not successor:
-        successor = sandbox.store.issue("bluesky", "refresh", account.id, lasts=REFRESH_LASTS)
-        grace = 0.0 if sandbox.quirks.has("bluesky", Quirk.ONCE_ONLY, account.id) else GRACE
+        successor = sandbox.store.issue(NAME, "refresh", account.id, lasts=REFRESH_LASTS)
+        grace = 0.0 if sandbox.quirks.has(NAME, Quirk.ONCE_ONLY, account.id) else GRACE
         expires_at = min(used.expires_at, sandbox.store.clock() + grace)
         sandbox.store.amend_token(bearer, expires_at=expires_at, successor=successor)
     return _session(request, sandbox, account, str(successor))
@@ -68,20 +64,21 @@ async def get_session(request: Call, sandbox: Given) -> Json:
 @get("/com.atproto.identity.resolveHandle")
 async def resolve_handle(request: Call, sandbox: Given) -> Json:
     """A handle's DID."""
-    account = sandbox.store.account("bluesky", request.query_params.get("handle", ""))
+    account = sandbox.store.account(NAME, request.query_params.get("handle", ""))
     if account is None:
         raise XrpcError("InvalidRequest", "Unable to resolve handle")
     return {"did": account.id}
 
 
-def create_account(sandbox: Sandbox, handle: str, password: str) -> Account:
-    """A new user of the emulated Bluesky, or the one with that handle."""
-    return sandbox.store.add_account("bluesky", did(handle), handle, password)
+def create_account(store: Store, handle: str, password: str) -> Account:
+    """A new user of the emulated Bluesky, or the one with that handle; a bare name gets our domain."""
+    full = handle if "." in handle else handle + DOMAIN
+    return store.add_account(NAME, did(full), full, password)
 
 
 def activity(sandbox: Sandbox, account: Account) -> Json:
     """Whether the account is awake. One that its person has put to sleep can sign in, and not write."""
-    asleep = sandbox.quirks.has("bluesky", Quirk.DEACTIVATED, account.id)
+    asleep = sandbox.quirks.has(NAME, Quirk.DEACTIVATED, account.id)
     return {"active": False, "status": "deactivated"} if asleep else {"active": True}
 
 
@@ -90,8 +87,8 @@ def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Accou
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not bearer:
         raise XrpcError("AuthMissing", "Authentication Required", 401)
-    token = sandbox.store.token("bluesky", kind, bearer)
-    account = sandbox.store.account("bluesky", token.account) if token else None
+    token = sandbox.store.token(NAME, kind, bearer)
+    account = sandbox.store.account(NAME, token.account) if token else None
     if token is None or account is None:
         raise XrpcError("InvalidToken", "Token could not be verified")
     if token.expires_at <= sandbox.store.clock():
@@ -100,7 +97,7 @@ def viewer(request: Call, sandbox: Sandbox, kind: str = "access") -> tuple[Accou
 
 
 def _session(request: Call, sandbox: Sandbox, account: Account, refresh: str) -> Json:
-    access = sandbox.store.issue("bluesky", "access", account.id, lasts=ACCESS_LASTS)
+    access = sandbox.store.issue(NAME, "access", account.id, lasts=ACCESS_LASTS)
     return {**_identity(request, sandbox, account), "accessJwt": access, "refreshJwt": refresh}
 
 
@@ -116,7 +113,7 @@ def _identity(request: Call, sandbox: Sandbox, account: Account) -> Json:
 
 
 def _web(request: Call, sandbox: Sandbox) -> str:
-    return f"{sandbox.origin(request)}/bluesky"
+    return f"{sandbox.origin(request)}/{NAME}"
 
 
 async def read_json(request: Call) -> Json:

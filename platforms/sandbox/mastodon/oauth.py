@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.exceptions import SerializationException
 from litestar.response import Redirect
 
-from platforms.sandbox.context import PASSWORD, Given, Sandbox, server
-from platforms.sandbox.mastodon_rules import ApiError
+from platforms.sandbox.context import Call, Given, Json, Sandbox
+from platforms.sandbox.mastodon.rules import ApiError
+from platforms.sandbox.mastodon.server import server
+from platforms.sandbox.store import Store
 from platforms.sandbox.templating import page
-from platforms.sandbox.values import Account, Token
+from platforms.sandbox.values import PASSWORD, Account, Token
 
 CODE_LASTS = 600.0
 TOKEN_LASTS = 100 * 365 * 24 * 3600.0
 """Seconds. Mastodon's tokens do not expire; a century is as good."""
-
-Json = dict[str, Any]
-Call = Request[Any, Any, Any]
 
 
 @post("/api/v1/apps", status_code=200)
@@ -50,7 +49,7 @@ async def register_app(request: Call, sandbox: Given) -> Json:
 async def consent_page(request: Call, sandbox: Given) -> Response[str]:
     """Ask the person; a request that no registered app could have made is refused here."""
     asked = dict(request.query_params)
-    return page(sandbox, "consent.html", server=server(request), asked=asked, app=_asking_app(sandbox, asked))
+    return page(sandbox, "mastodon/consent.html", server=server(request).name, asked=asked, app=_asking_app(sandbox, asked))
 
 
 @post("/oauth/authorize", status_code=302)
@@ -58,10 +57,10 @@ async def allow(request: Call, sandbox: Given) -> Redirect:
     """The person pressed *Allow*: back to the app with a code. A new username comes into being."""
     asked = await read_body(request)
     _asking_app(sandbox, asked)
-    account = create_account(sandbox, server(request), str(asked.get("username") or "you"))
+    account = create_account(sandbox.store, server(request).name, str(asked.get("username") or "you"))
     kept = ("client_id", "redirect_uri", "scope", "code_challenge")
     facts = {name: asked.get(name) for name in kept}
-    code = sandbox.store.issue(server(request), "code", account.id, lasts=CODE_LASTS, **facts)
+    code = sandbox.store.issue(server(request).name, "code", account.id, lasts=CODE_LASTS, **facts)
     query = urlencode({"code": code, "state": asked.get("state", "")})
     return Redirect(f"{asked['redirect_uri']}?{query}", status_code=302)
 
@@ -84,12 +83,12 @@ async def token(request: Call, sandbox: Given) -> Json:
     if sent.get("grant_type") != "authorization_code":
         raise ApiError(400, "unsupported_grant_type", "The authorization grant type is not supported.")
     app = _client(sandbox, sent, ApiError(401, "invalid_client", "Client authentication failed."))
-    code = sandbox.store.token(server(request), "code", str(sent.get("code")))
+    code = sandbox.store.token(server(request).name, "code", str(sent.get("code")))
     if code is None or code.expires_at <= sandbox.store.clock() or not _fits(code, sent):
         raise ApiError(400, "invalid_grant", "The provided authorization grant is invalid, expired or revoked.")
     sandbox.store.drop_token(code.token)
     scope = code.facts["scope"] or "read"
-    access = _access_token(sandbox, server(request), code.account, sent["client_id"], app["name"], scope)
+    access = _access_token(sandbox, server(request).name, code.account, sent["client_id"], app["name"], scope)
     return {"access_token": access, "token_type": "Bearer", "scope": scope, "created_at": int(sandbox.store.clock())}
 
 
@@ -125,16 +124,16 @@ def _client(sandbox: Sandbox, sent: Mapping[str, Any], otherwise: ApiError) -> J
     return app
 
 
-def create_account(sandbox: Sandbox, platform: str, handle: str) -> Account:
+def create_account(store: Store, platform: str, handle: str) -> Account:
     """A new user of one of the servers that speak Mastodon's API, or the one with that handle."""
-    return sandbox.store.add_account(platform, sandbox.store.snowflake(), handle, PASSWORD)
+    return store.add_account(platform, store.snowflake(), handle, PASSWORD)
 
 
 def viewer(request: Call, sandbox: Sandbox, scope: str) -> tuple[Account, Token]:
     """The account behind the bearer token, which must have ``scope``. Raises ``ApiError``."""
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    found = sandbox.store.token(server(request), "access", bearer)
-    account = sandbox.store.account(server(request), found.account) if found else None
+    found = sandbox.store.token(server(request).name, "access", bearer)
+    account = sandbox.store.account(server(request).name, found.account) if found else None
     if found is None or account is None:
         raise ApiError(401, "The access token is invalid")
     if found.expires_at <= sandbox.store.clock():

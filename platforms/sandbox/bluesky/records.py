@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
-from platforms.sandbox.bluesky_rules import (
+from platforms.sandbox.bluesky.rules import (
     COLLECTION,
+    NAME,
     XrpcError,
     check_blobs,
     check_record,
@@ -16,9 +17,7 @@ from platforms.sandbox.bluesky_rules import (
     record_cid,
     tid,
 )
-from platforms.sandbox.bluesky_sessions import (
-    Call,
-    Json,
+from platforms.sandbox.bluesky.sessions import (
     activity,
     create_session,
     describe_server,
@@ -28,8 +27,8 @@ from platforms.sandbox.bluesky_sessions import (
     resolve_handle,
     viewer,
 )
-from platforms.sandbox.context import DOMAIN, Given, Sandbox, sniff, timestamp
-from platforms.sandbox.values import Account, Post
+from platforms.sandbox.context import Call, Given, Json, Sandbox, timestamp
+from platforms.sandbox.values import DOMAIN, Account, Post, sniff
 
 BLOB_LIMIT = 5 * 1024 * 1024
 """Bytes; the PDS's default (PDS configuration, blobUploadLimit)."""
@@ -66,7 +65,7 @@ async def put_record(request: Call, sandbox: Given) -> Json:
     """Write a record at a key; ``swapRecord: null`` means *only if there is none yet*."""
     account, sent = await _writer(request, sandbox)
     rkey = check_rkey(sent.get("rkey"))
-    existing = sandbox.store.post("bluesky", _uri(account, rkey))
+    existing = sandbox.store.post(NAME, _uri(account, rkey))
     current = existing and existing.body["cid"]
     if "swapRecord" in sent and sent["swapRecord"] != current:
         raise XrpcError("InvalidSwap", f"Record was at {current or 'null'}")
@@ -107,7 +106,7 @@ def _written(post: Post, cid: str, *, changed: bool) -> Json:
 async def delete_record(request: Call, sandbox: Given) -> Json:
     """Remove a record; one that is not there is removed already."""
     account, sent = await _repo(request, sandbox)
-    existing = sandbox.store.post("bluesky", _uri(account, str(sent.get("rkey"))))
+    existing = sandbox.store.post(NAME, _uri(account, str(sent.get("rkey"))))
     if existing is None:
         return {}
     sandbox.store.delete_post(existing)
@@ -120,7 +119,7 @@ async def get_record(request: Call, sandbox: Given) -> Json:
     asked = request.query_params
     account = _repository(sandbox, asked.get("repo", ""))
     uri = f"at://{account.id}/{asked.get('collection', '')}/{asked.get('rkey', '')}"
-    found = sandbox.store.post("bluesky", uri)
+    found = sandbox.store.post(NAME, uri)
     if found is None:
         raise XrpcError("RecordNotFound", f"Could not locate record: {uri}")
     return _view(found)
@@ -131,7 +130,7 @@ async def list_records(request: Call, sandbox: Given) -> Json:
     """The account's posts, the newest first; needs no sign-in."""
     account = _repository(sandbox, request.query_params.get("repo", ""))
     limit = min(int(request.query_params.get("limit", "50")), 100)
-    posts = sandbox.store.timeline("bluesky", account.id, limit=limit)
+    posts = sandbox.store.timeline(NAME, account.id, limit=limit)
     wanted = request.query_params.get("collection") == COLLECTION
     return {"records": [_view(found) for found in posts if wanted]}
 
@@ -139,7 +138,7 @@ async def list_records(request: Call, sandbox: Given) -> Json:
 @get("/com.atproto.sync.getRepoStatus")
 async def get_repo_status(request: Call, sandbox: Given) -> Json:
     """Whether an account is served here; needs no sign-in."""
-    account = sandbox.store.account("bluesky", request.query_params.get("did", ""))
+    account = sandbox.store.account(NAME, request.query_params.get("did", ""))
     if account is None:
         raise XrpcError("RepoNotFound", "Could not find repo for DID")
     return {"did": account.id, **activity(sandbox, account)}
@@ -177,7 +176,7 @@ async def _repo(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
 
 
 def _repository(sandbox: Sandbox, repo: str) -> Account:
-    account = sandbox.store.account("bluesky", repo)
+    account = sandbox.store.account(NAME, repo)
     if account is None:
         raise XrpcError("InvalidRequest", f"Could not find repo: {repo}")
     return account
@@ -189,7 +188,7 @@ def _repository(sandbox: Sandbox, repo: str) -> Account:
 @get("/app.bsky.actor.getProfile")
 async def get_profile(request: Call, sandbox: Given) -> Json:
     """An account's public profile."""
-    account = sandbox.store.account("bluesky", request.query_params.get("actor", ""))
+    account = sandbox.store.account(NAME, request.query_params.get("actor", ""))
     if account is None:
         raise XrpcError("InvalidRequest", "Profile not found")
     return _profile(request, sandbox, account)
@@ -199,7 +198,7 @@ async def get_profile(request: Call, sandbox: Given) -> Json:
 async def get_posts(request: Call, sandbox: Given) -> Json:
     """Up to 25 posts with their counts, which are all 0 here: nobody else lives on the sandbox."""
     wanted = request.query_params.getall("uris", [])[:25]
-    found = [sandbox.store.post("bluesky", uri) for uri in wanted]
+    found = [sandbox.store.post(NAME, uri) for uri in wanted]
     return {"posts": [_post_view(request, sandbox, post) for post in found if post]}
 
 
@@ -234,7 +233,7 @@ def answer_error(_: Call, error: XrpcError) -> Response[Mapping[str, str]]:
 
 
 router = Router(
-    path="/bluesky/xrpc",
+    path=f"/{NAME}/xrpc",
     route_handlers=[
         describe_server,
         create_session,

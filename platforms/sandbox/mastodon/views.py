@@ -1,9 +1,8 @@
 """What the emulated Mastodon shows of its accounts, files and statuses."""
 
-from platforms.sandbox.context import Sandbox, timestamp
-from platforms.sandbox.mastodon_oauth import Call, Json
+from platforms.sandbox.context import Call, Json, Sandbox, timestamp
+from platforms.sandbox.mastodon.html import as_html, rewritten
 from platforms.sandbox.quirks import Quirk
-from platforms.sandbox.richtext import as_html, rewritten
 from platforms.sandbox.values import Account, Post, Upload
 
 

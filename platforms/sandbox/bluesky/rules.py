@@ -13,6 +13,7 @@ import regex
 from platforms.sandbox.store import Store
 from platforms.sandbox.values import RECORD, cid
 
+NAME = "bluesky"
 COLLECTION = "app.bsky.feed.post"
 IMAGE_LIMIT = 2_000_000
 """Bytes of one image in a post (lexicon app.bsky.embed.images)."""

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from litestar import get
 from litestar.params import FromPath
 
-from platforms.sandbox.context import Given, Sandbox
-from platforms.sandbox.mastodon_oauth import Call, Json, viewer
-from platforms.sandbox.mastodon_rules import OPEN, VISIBILITIES
-from platforms.sandbox.mastodon_views import show
+from platforms.sandbox.context import Call, Given, Json, Sandbox
+from platforms.sandbox.mastodon.oauth import viewer
+from platforms.sandbox.mastodon.rules import OPEN, VISIBILITIES
+from platforms.sandbox.mastodon.views import show
 from platforms.sandbox.quirks import Quirk
 
 _NEWEST = 2**63 - 1

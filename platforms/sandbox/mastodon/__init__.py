@@ -1,0 +1,1 @@
+"""Mastodon's twin, and a server that only speaks its API."""

@@ -17,5 +17,6 @@ if __name__ == "__main__":
         host="127.0.0.1",
         port=options.port,
         log_level="warning",
+        access_log=False,
         date_header=False,
     )

@@ -1,16 +1,18 @@
 """Everything the sandbox remembers, in one SQLite database.
 
 One process and one event loop use it: a call is short and is never interrupted by another, so a method is atomic. With a file,
-what was accepted survives a kill of the process (write-ahead log; only a power cut could lose the last moments).
+what was accepted survives a kill of the process (write-ahead log; only a power cut could lose the last moments). Who is signed in
+is also kept in memory, because every request asks for it.
 """
 
 import base64
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from litestar.serialization import decode_json, encode_json
 
 from platforms.sandbox.values import Account, Blob, Post, Token, Upload, cid
 
@@ -30,6 +32,16 @@ CREATE UNIQUE INDEX IF NOT EXISTS live_posts ON posts (platform, id) WHERE NOT d
 CREATE INDEX IF NOT EXISTS keyed_posts ON posts (platform, account, key);
 """
 
+_ADD_POST = (
+    "INSERT INTO posts (platform, account, id, key, text, body, media, created_at, accepted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+_REMEMBERED = 10_000
+"""Accounts, and tokens, that are kept in memory; then it begins anew."""
+
 
 class Store:
     """The database. ``path=None`` keeps it in memory; ``clock`` answers seconds since the epoch."""
@@ -37,6 +49,8 @@ class Store:
     def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
         self.clock = clock
         self._snowflake = 0
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._tokens: dict[str, Token] = {}
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
 
@@ -61,29 +75,35 @@ class Store:
 
     def account(self, platform: str, name: str) -> Account | None:
         """The account whose id or handle is ``name``."""
+        known = self._accounts.get((platform, name))
+        if known:
+            return known
         row = self._one("SELECT * FROM accounts WHERE platform = ? AND ? IN (id, handle)", platform, name)
-        return Account(*row) if row else None
+        return _remember(self._accounts, (platform, name), Account(*row)) if row else None
 
     def add_app(self, client_id: str, facts: Mapping[str, Any]) -> None:
-        self._db.execute("INSERT INTO apps VALUES (?, ?)", (client_id, json.dumps(facts)))
+        self._db.execute("INSERT INTO apps VALUES (?, ?)", (client_id, _json(facts)))
 
     def app(self, client_id: str) -> dict[str, Any] | None:
         row = self._one("SELECT facts FROM apps WHERE client_id = ?", client_id)
-        return json.loads(row[0]) if row else None
+        return decode_json(row[0]) if row else None
 
     def issue(self, platform: str, kind: str, account: str, *, lasts: float, **facts: Any) -> str:
         """A new token that is good for ``lasts`` seconds. It has the three parts of a JWT, which some clients insist on."""
         claims = {"sub": account, "iat": int(self.clock()), "exp": int(self.clock() + lasts)}
         parts = [_base64({"typ": "at+jwt", "alg": "HS256"}), _base64(claims), secrets.token_urlsafe(32)]
         token = ".".join(parts)
-        values = (token, platform, kind, account, self.clock() + lasts, json.dumps(facts))
+        values = (token, platform, kind, account, self.clock() + lasts, _json(facts))
         self._db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)", values)
         return token
 
     def token(self, platform: str, kind: str, token: str) -> Token | None:
         """The token, run out or not."""
-        row = self._one("SELECT * FROM tokens WHERE token = ? AND platform = ? AND kind = ?", token, platform, kind)
-        return _token(row) if row else None
+        found = self._tokens.get(token)
+        if found is None:
+            row = self._one("SELECT * FROM tokens WHERE token = ?", token)
+            found = _remember(self._tokens, token, _token(row)) if row else None
+        return found if found and (found.platform, found.kind) == (platform, kind) else None
 
     def tokens(self, platform: str, kind: str, account: str) -> list[Token]:
         """The account's tokens that have not run out."""
@@ -91,16 +111,19 @@ class Store:
         return [_token(row) for row in self._all(sql, platform, kind, account, self.clock())]
 
     def amend_token(self, token: str, *, expires_at: float, **facts: Any) -> None:
+        self._tokens.pop(token, None)
         self._db.execute(
             "UPDATE tokens SET expires_at = ?, facts = json_patch(facts, ?) WHERE token = ?",
-            (expires_at, json.dumps(facts), token),
+            (expires_at, _json(facts), token),
         )
 
     def drop_token(self, token: str) -> None:
+        self._tokens.pop(token, None)
         self._db.execute("DELETE FROM tokens WHERE token = ?", (token,))
 
     def expire_access(self, platform: str, account: str | None = None) -> None:
         """Every access token of the network, or of one account there, runs out now; refresh tokens stay good."""
+        self._tokens.clear()
         sql = "UPDATE tokens SET expires_at = ? WHERE platform = ? AND account = coalesce(?, account) AND kind = 'access'"
         self._db.execute(sql, (self.clock(), platform, account))
 
@@ -139,22 +162,22 @@ class Store:
         uploads: tuple[str, ...] = (),
     ) -> Post:
         """Accept a post and use up its ``uploads``, both or neither. ``sqlite3.IntegrityError`` if the id is taken."""
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(
-                "INSERT INTO posts (platform, account, id, key, text, body, media, created_at, accepted_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (account.platform, account.id, post_id, key, text, json.dumps(body), media, created_at, self.clock()),
-            )
-            self._db.executemany("UPDATE media SET post = ? WHERE id = ?", [(post_id, upload) for upload in uploads])
-        added = self.post(account.platform, post_id)
-        assert added  # noqa: S101 -- inserted one line above
-        return added
+        accepted_at = self.clock()
+        values = (account.platform, account.id, post_id, key, text, _json(body), media, created_at, accepted_at)
+        if uploads:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                seq = self._db.execute(_ADD_POST, values).lastrowid
+                self._db.executemany("UPDATE media SET post = ? WHERE id = ?", [(post_id, upload) for upload in uploads])
+        else:
+            seq = self._db.execute(_ADD_POST, values).lastrowid
+        known = (account.platform, account.id, post_id, key, text, body, media, created_at, accepted_at)
+        return Post(seq or 0, *known, deleted=False)
 
     def replace_post(self, post: Post, *, text: str, body: Mapping[str, Any], media: int) -> None:
         """Overwrite an accepted post in place; it stays one post."""
         sql = "UPDATE posts SET text = ?, body = ?, media = ? WHERE seq = ?"
-        self._db.execute(sql, (text, json.dumps(body), media, post.seq))
+        self._db.execute(sql, (text, _json(body), media, post.seq))
 
     def delete_post(self, post: Post) -> None:
         """Hide it; the judge still lists it."""
@@ -189,7 +212,7 @@ class Store:
             "platform = ? AND account = ? AND CAST(id AS INTEGER) < ? AND NOT deleted AND accepted_at <= ?"
             " AND json_extract(body, '$.visibility') IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"
         )
-        return self._posts(where, platform, account, numeric_id, until, json.dumps([*visibilities]), limit)
+        return self._posts(where, platform, account, numeric_id, until, _json([*visibilities]), limit)
 
     def _posts(self, where: str, *values: object) -> list[Post]:
         rows = self._all(f"SELECT * FROM posts WHERE {where}", *values)  # noqa: S608 -- constant fragments only
@@ -203,14 +226,25 @@ class Store:
 
 def _token(row: tuple[Any, ...]) -> Token:
     token, platform, kind, account, expires_at, facts = row
-    return Token(token, platform, kind, account, expires_at, json.loads(facts))
+    return Token(token, platform, kind, account, expires_at, decode_json(facts))
 
 
 def _post(row: tuple[Any, ...]) -> Post:
     seq, platform, account, post_id, key, text, body, media, created_at, accepted_at, deleted = row
-    known = (seq, platform, account, post_id, key, text, json.loads(body), media)
+    known = (seq, platform, account, post_id, key, text, decode_json(body), media)
     return Post(*known, created_at, accepted_at, bool(deleted))
 
 
 def _base64(claims: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(encode_json(claims)).decode().rstrip("=")
+
+
+def _json(value: object) -> str:
+    return encode_json(value).decode()
+
+
+def _remember(known: dict[Key, Value], key: Key, value: Value) -> Value:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value
+    return value

@@ -1,6 +1,5 @@
 """The emulated PDS as the house sees it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -8,6 +7,8 @@ from typing import Any, cast
 
 import httpx
 from litestar import Router
+from litestar.exceptions import SerializationException
+from litestar.serialization import decode_json
 from litestar.types import ControllerRouterHandler
 
 from platforms.base import Connector, Consent, PasswordConnector
@@ -52,8 +53,8 @@ class Bluesky:
     def text_of(self, body: bytes) -> str:
         """The text of the record."""
         try:
-            return str(json.loads(body)["record"]["text"])
-        except (ValueError, KeyError, TypeError):
+            return str(decode_json(body)["record"]["text"])
+        except (SerializationException, KeyError, TypeError):
             return ""
 
     def create_account(self, store: Store, handle: str, password: str) -> Account:

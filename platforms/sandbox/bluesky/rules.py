@@ -15,6 +15,8 @@ from platforms.sandbox.values import RECORD, cid
 
 NAME = "bluesky"
 COLLECTION = "app.bsky.feed.post"
+TEXT_LIMIT = 300
+"""Grapheme clusters (lexicon app.bsky.feed.post)."""
 IMAGE_LIMIT = 2_000_000
 """Bytes of one image in a post (lexicon app.bsky.embed.images)."""
 _RKEY = re.compile(r"(?!\.\.?$)[A-Za-z0-9._:~-]{1,512}")
@@ -69,7 +71,7 @@ def _problems(record: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(record.get(key), str):
             yield f'Missing required key "{key}" at $.record'
     yield from _too_big("string", 3000, len(record["text"].encode()), "text")
-    yield from _too_big("grapheme", 300, len(regex.findall(r"\X", record["text"])), "text")
+    yield from _too_big("grapheme", TEXT_LIMIT, _graphemes(record["text"]), "text")
     if not _DATETIME.fullmatch(record["createdAt"]):
         yield f'Invalid datetime (got "{record["createdAt"]}") at $.record.createdAt'
     yield from _too_big("array", 3, len(record.get("langs") or ()), "langs")
@@ -92,6 +94,11 @@ def _image_problems(image: Mapping[str, Any], path: str) -> Iterator[str]:
     if not str(blob.get("mimeType")).startswith("image/"):
         yield f'Expected "image/*" (got "{blob.get("mimeType")}") at $.record.{path}.image'
     yield from _too_big("blob", IMAGE_LIMIT, int(blob.get("size", 0)), f"{path}.image")
+
+
+def _graphemes(text: str) -> int:
+    """How many there are; only a text that could have too many is counted, the others have at most as many as characters."""
+    return len(text) if len(text) <= TEXT_LIMIT else len(regex.findall(r"\X", text))
 
 
 def _too_big(what: str, maximum: int, got: int, path: str) -> Iterator[str]:

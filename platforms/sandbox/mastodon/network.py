@@ -1,6 +1,5 @@
 """A server that speaks Mastodon's API as the house sees it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -9,6 +8,8 @@ from urllib.parse import parse_qs
 
 import httpx
 from litestar import Response, Router
+from litestar.exceptions import SerializationException
+from litestar.serialization import decode_json
 from litestar.types import ControllerRouterHandler
 
 from platforms.base import Connector, Consent, RegisteringConnector
@@ -54,8 +55,8 @@ class Mastodon:
     def text_of(self, body: bytes) -> str:
         """The status, from JSON or from a form."""
         try:
-            return str(json.loads(body)["status"])
-        except (ValueError, KeyError, TypeError):
+            return str(decode_json(body)["status"])
+        except (SerializationException, KeyError, TypeError):
             return parse_qs(body.decode(errors="replace")).get("status", [""])[0]
 
     def create_account(self, store: Store, handle: str, password: str) -> Account:  # noqa: ARG002 -- nobody is asked for one

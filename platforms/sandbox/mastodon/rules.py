@@ -44,7 +44,7 @@ def check_status(sent: Mapping[str, Any], *, max_characters: int, has_media: boo
     visibility = sent.get("visibility") or "public"
     if not text.strip() and not has_media:
         raise ApiError(422, "Validation failed: Text can't be blank")
-    if length(spoiler + text) > max_characters:
+    if _too_long(spoiler + text, max_characters):
         raise ApiError(422, f"Validation failed: Text character limit of {max_characters} exceeded")
     if visibility not in VISIBILITIES:
         raise ApiError(422, "Validation failed: Visibility is not included in the list")
@@ -56,6 +56,12 @@ def check_status(sent: Mapping[str, Any], *, max_characters: int, has_media: boo
         "language": sent.get("language") or "en",
         "in_reply_to_id": sent.get("in_reply_to_id"),
     }
+
+
+def _too_long(text: str, limit: int) -> bool:
+    """Only a text that could be is counted: none is longer than its characters and what its addresses may add."""
+    longest = len(text) + URL_LENGTH * text.count("http")
+    return longest > limit and length(text) > limit
 
 
 def length(text: str) -> int:

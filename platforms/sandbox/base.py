@@ -66,8 +66,8 @@ class Network(Protocol):
         """The network's own header that says when a rate limit ends; ``Retry-After`` is sent besides."""
         ...
 
-    def text_of(self, body: bytes) -> str:
-        """The text that a publish request carries, or what stands for it; never raises."""
+    def text_of(self, store: Store, body: bytes) -> str:
+        """The text that a publish request is about, ``""`` if there is none; never raises."""
         ...
 
     def create_account(self, store: Store, handle: str, password: str) -> Account:

@@ -56,7 +56,7 @@ class Gate:
         log = self._sandbox.log
         log.counters[network.name, purpose] += 1
         if purpose == "publish":
-            call.sent = log.note(network.name, network.text_of(call.body), self._store.clock())
+            call.sent = log.note(network.name, network.text_of(self._store, call.body), self._store.clock())
         fault = self._sandbox.faults.take(network.name, purpose, account)
         if fault is None:
             await call.run()

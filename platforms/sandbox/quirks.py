@@ -34,11 +34,28 @@ class Quirk(StrEnum):
     """The account can sign in and cannot write, where networks know such a state."""
     ONCE_ONLY = "once_only"
     """A refresh token is used up when it is used, without the time of grace that some networks grant."""
+    PROCESSES = "processes"
+    """What was sent is worked on for so many seconds before it can be published."""
+    REFUSES_PROCESSED = "refuses_processed"
+    """It is refused when it has been worked on."""
+    PUBLISHES_LATE = "publishes_late"
+    """A post is out so many seconds after its publication was accepted, and has no id before."""
+    REFUSES_PUBLISHED = "refuses_published"
+    """It never comes out: what was accepted is refused then."""
+    NO_ID = "no_id"
+    """The answer to a publication does not tell the post's id."""
+    REPEATS = "repeats"
+    """What was published already can be published again, and is a second post."""
+    QUOTA = "quota"
+    """An account may publish so many posts (not seconds) a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A quirk that is switched on; ``account``: the id of the only one it is about, ``None`` = everybody there."""
+    """A quirk that is switched on; ``account``: the id of the only one it is about, ``None`` = everybody there.
+
+    ``seconds`` is how strong it is, in what its description counts.
+    """
 
     platform: str
     quirk: Quirk

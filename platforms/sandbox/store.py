@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE TABLE IF NOT EXISTS blobs (cid TEXT, account TEXT, mime TEXT, data BLOB, PRIMARY KEY (cid, account));
 CREATE TABLE IF NOT EXISTS media (
     id TEXT PRIMARY KEY, account TEXT, cid TEXT, mime TEXT, description TEXT, ready_at REAL, post TEXT);
+CREATE TABLE IF NOT EXISTS kept (platform TEXT, id TEXT, facts TEXT, PRIMARY KEY (platform, id));
 CREATE TABLE IF NOT EXISTS posts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT, account TEXT, id TEXT, key TEXT, text TEXT, body TEXT,
     media INTEGER, created_at TEXT, accepted_at REAL, deleted INTEGER DEFAULT 0);
@@ -147,6 +148,17 @@ class Store:
         row = self._one("SELECT * FROM media WHERE id = ?", upload_id)
         return Upload(*row) if row else None
 
+    # --- what else a network needs to remember ---
+
+    def keep(self, platform: str, kept_id: str, facts: Mapping[str, Any]) -> None:
+        """Remember ``facts``, JSON values only, in place of what had this id before."""
+        self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (platform, kept_id, _json(facts)))
+
+    def kept(self, platform: str, kept_id: str) -> dict[str, Any] | None:
+        """What :meth:`keep` was given last."""
+        row = self._one("SELECT facts FROM kept WHERE platform = ? AND id = ?", platform, kept_id)
+        return decode_json(row[0]) if row else None
+
     # --- posts ---
 
     def add_post(
@@ -199,6 +211,11 @@ class Store:
         """Everything that was ever accepted, in order."""
         return self._posts("1 ORDER BY seq")
 
+    def count_posts(self, platform: str, account: str, *, since: float) -> int:
+        """How many of the account's posts were accepted ``since`` then, deleted ones too."""
+        sql = "SELECT count(*) FROM posts WHERE platform = ? AND account = ? AND accepted_at >= ?"
+        return int(self._one(sql, platform, account, since)[0])
+
     def timeline(self, platform: str, account: str | None = None, *, limit: int = 50) -> list[Post]:
         """The visible posts, the newest first."""
         where = "platform = ? AND account = coalesce(?, account) AND NOT deleted ORDER BY seq DESC LIMIT ?"
@@ -220,7 +237,7 @@ class Store:
 
     def clear(self) -> None:
         """Forget posts and files. Accounts and their sign-ins stay."""
-        for table in ("posts", "media", "blobs"):
+        for table in ("posts", "media", "blobs", "kept"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the names are above
 
 

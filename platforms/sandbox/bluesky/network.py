@@ -50,7 +50,7 @@ class Bluesky:
         """Seconds since the epoch."""
         return b"ratelimit-reset", str(int(at.timestamp())).encode()
 
-    def text_of(self, body: bytes) -> str:
+    def text_of(self, store: Store, body: bytes) -> str:  # noqa: ARG002 -- the request holds it
         """The text of the record."""
         try:
             return str(decode_json(body)["record"]["text"])

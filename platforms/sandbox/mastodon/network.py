@@ -52,7 +52,7 @@ class Mastodon:
         """ISO 8601."""
         return b"x-ratelimit-reset", at.isoformat().replace("+00:00", "Z").encode()
 
-    def text_of(self, body: bytes) -> str:
+    def text_of(self, store: Store, body: bytes) -> str:  # noqa: ARG002 -- the request holds it
         """The status, from JSON or from a form."""
         try:
             return str(decode_json(body)["status"])

@@ -114,6 +114,47 @@ class Instance:
         return await self.http.post(f"/{self.server}/api/v2/media", data=form, files=files, headers=headers)
 
 
+@dataclass
+class Founder:
+    """A signed-in client of the foundry."""
+
+    http: httpx.AsyncClient
+    access: str = ""
+
+    async def sign_in(self, name: str = "you", password: str = "sandbox") -> httpx.Response:
+        answer = await self.post("tokens", name=name, password=password)
+        self.access = answer.json().get("access", self.access)
+        return answer
+
+    async def post(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.http.post(f"/foundry/v1/{path}", json=sent, headers=_bearer(self.access))
+
+    async def get(self, path: str, **params: str) -> httpx.Response:
+        return await self.http.get(f"/foundry/v1/{path}", params=params, headers=_bearer(self.access))
+
+    async def cast(self, text: str = "Bong", **more: Any) -> str:
+        return (await self.post("containers", text=text, **more)).json()["id"]
+
+    async def cast_file(self, data: bytes, **form: str) -> str:
+        files = {"file": ("bell.png", data, "image/png")}
+        answer = await self.http.post("/foundry/v1/containers", data=form, files=files, headers=_bearer(self.access))
+        return answer.json()["id"]
+
+    async def status(self, container: str) -> tuple[str, str | None]:
+        found = (await self.get(f"containers/{container}")).json()
+        return found["status"], found.get("error")
+
+    async def publish(self, container: str) -> httpx.Response:
+        return await self.post("publish", container=container)
+
+    async def listed(self) -> list[str]:
+        return [post["text"] for post in (await self.get("posts")).json()["posts"]]
+
+    async def quirk(self, quirk: str, **more: Any) -> None:
+        answer = await self.http.post("/api/quirks", json={"platform": "foundry", "quirk": quirk, "account": "you", **more})
+        assert answer.status_code == 201, answer.text
+
+
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -152,3 +193,10 @@ async def _connected(instance: Instance) -> Instance:
     await instance.register()
     await instance.exchange(await instance.code())
     return instance
+
+
+@pytest.fixture
+async def founder(http: httpx.AsyncClient) -> Founder:
+    founder = Founder(http)
+    await founder.sign_in()
+    return founder

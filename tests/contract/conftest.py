@@ -9,11 +9,10 @@ import pytest
 import uvicorn
 
 from platforms import REGISTRY
-from platforms.base import Session
 from platforms.http import open_client
 from platforms.sandbox.connect import connect
 from platforms.sandbox.server import create_sandbox
-from tests.contract.harness import Bench, Judge
+from tests.contract.harness import Bench, Judge, session_of
 
 ANSWER_TIMEOUT = 0.8
 """Seconds; short, because some tests wait for an answer that never comes."""
@@ -61,16 +60,7 @@ async def judge(judge_http: httpx.AsyncClient) -> Judge:
 async def bench(request: pytest.FixtureRequest, sandbox_url: str, http: httpx.AsyncClient, judge: Judge) -> AsyncIterator[Bench]:
     """Every adapter in turn, connected."""
     adapter = REGISTRY[request.param]
-    consent = await connect(http, sandbox_url, adapter)
-    [account] = consent.candidates
-    session = Session(
-        server=consent.server,
-        remote_id=account.remote_id,
-        handle=account.handle,
-        tokens=consent.tokens.values,
-        limits=account.limits,
-        http=http,
-    )
+    session = session_of(await connect(http, sandbox_url, adapter), http)
     bench = Bench(adapter, session, judge)
     http.event_hooks = {"request": [bench.diary.note]}
     yield bench

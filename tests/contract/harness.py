@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 from PIL import Image
 
-from platforms.base import Adapter, Content, Media, Outcome, SentAttempt, Session
+from platforms.base import Adapter, Consent, Content, Media, Outcome, SentAttempt, Session
 
 LONG_AGO = timedelta(minutes=10)
 """Longer than any network needs to finish what it was sent."""
@@ -82,6 +82,13 @@ class Bench:
     def attempt(self, content: Content, *, key: str = "key-1") -> SentAttempt:
         """The attempt just made, as it is asked about ten minutes later."""
         return SentAttempt(key, content, self.diary.saved, datetime.now(UTC) - LONG_AGO)
+
+
+def session_of(consent: Consent, http: httpx.AsyncClient) -> Session:
+    """Ready to be used as the one profile that ``consent`` covers."""
+    [account] = consent.candidates
+    known = {"server": consent.server, "remote_id": account.remote_id, "handle": account.handle, "limits": account.limits}
+    return Session(**known, tokens=consent.tokens.values, http=http)
 
 
 def words(text: str = "Ring the bells", *, media: tuple[Media, ...] = (), options: Mapping[str, str] | None = None) -> Content:

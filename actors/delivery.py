@@ -1,4 +1,4 @@
-"""The actors: shells that take an id, call one use case, and tell Dramatiq what was decided."""
+"""The actors: shells that take ids, call one use case, and tell Dramatiq what was decided."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import dramatiq
 from dramatiq.errors import Retry
 from dramatiq.threading import Interrupt
 
-from app.courier import PUBLISH, RECONCILE, lane
+from app.courier import BURY, PUBLISH, RECONCILE, lane
 from app.engine import publishing, reconciling
 from app.engine.backoff import Decision
 from app.ids import Id
@@ -34,9 +34,19 @@ def should_retry(retries: int, exception: BaseException) -> bool:
 @dramatiq.actor(
     actor_name=PUBLISH, queue_name=_HOME, throws=DeadLetter, retry_when=should_retry, min_backoff=1_000, max_backoff=30_000
 )
-async def publish(delivery_id: str) -> None:
-    """Make one try at a delivery that is due."""
-    follow(await publishing.publish(Id(delivery_id)))
+async def publish(*delivery_ids: str) -> None:
+    """Make one try at each delivery that is due. What has to be done again goes on as a message of its own."""
+    decided = await publishing.publish([Id(one) for one in delivery_ids])
+    if len(delivery_ids) > 1:
+        await publishing.send_on(decided)
+    elif decided:
+        follow(decided[0][1])
+
+
+@dramatiq.actor(actor_name=BURY, queue_name=_HOME, throws=DeadLetter, retry_when=should_retry)
+async def bury(delivery_id: str) -> None:
+    """A delivery of a batch is beyond help: its own message goes to the dead-letter queue."""
+    raise DeadLetter(delivery_id)
 
 
 @dramatiq.actor(actor_name=RECONCILE, queue_name=_HOME, retry_when=should_retry, min_backoff=1_000, max_backoff=30_000)
@@ -45,7 +55,7 @@ async def reconcile(delivery_id: str) -> None:
     await reconciling.reconcile(Id(delivery_id))
 
 
-def follow(decision: Decision | None) -> None:
+def follow(decision: Decision) -> None:
     """Turn a decision into what the retry middleware understands."""
     match decision:
         case Decision(state=State.QUEUED, due_at=due_at):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -36,6 +37,7 @@ class Engine(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Wait for the database: a worker without it could only fail messages. Dramatiq would go on after any ordinary error."""
+        allow_files()
         try:
             _on_loop(_start(broker))
         except CannotPrepare as error:
@@ -89,6 +91,12 @@ class Lanes(Middleware):
 def share(threads: int, platforms: int) -> int:
     """Threads one lane may occupy: half with two platforms, about a fifth with nine; so half of them may stall at once."""
     return max(1, threads if platforms <= 1 else threads * 2 // (platforms + 2))
+
+
+def allow_files() -> None:
+    """Let this process open as many files as the system allows it; sockets are files, and 1,024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _on_loop(work: Any) -> Any:

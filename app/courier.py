@@ -5,6 +5,7 @@ Messages name an actor by text (``publish``, ``reconcile``), so the web process 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 PUBLISH = "publish"
 RECONCILE = "reconcile"
+BURY = "bury"
 
 _PATIENCE = 15
 """Seconds to wait for RabbitMQ's confirmation; longer than its own six quick attempts on a refused connection."""
@@ -40,18 +42,18 @@ class Courier:
         self._broker = broker
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="courier")
 
-    async def send(self, actor: str, delivery_id: Id, lane_name: str, *, delay: timedelta = timedelta()) -> bool:
+    async def send(self, actor: str, delivery_ids: Sequence[Id], lane_name: str, *, delay: timedelta = timedelta()) -> bool:
         """Enqueue one message; ``False`` (and a warning) when the broker cannot take it now. Never raises for a broker."""
         milliseconds = round(delay.total_seconds() * 1000)
         message: Message[None] = Message(
-            queue_name=lane(lane_name), actor_name=actor, args=(str(delivery_id),), kwargs={}, options={}
+            queue_name=lane(lane_name), actor_name=actor, args=tuple(map(str, delivery_ids)), kwargs={}, options={}
         )
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_PATIENCE):
                 await loop.run_in_executor(self._threads, self._enqueue, message, milliseconds)
         except (BrokerConnectionError, TimeoutError, OSError) as error:
-            log.warning("broker did not take %s of delivery %s: %s", actor, delivery_id, type(error).__name__)
+            log.warning("broker did not take %s of delivery %s: %s", actor, ", ".join(delivery_ids), type(error).__name__)
             return False
         return True
 

@@ -6,6 +6,7 @@ they leave is taken up when they are gone.
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from beanie import Document
@@ -13,9 +14,12 @@ from pydantic import ValidationError
 from pymongo.errors import DuplicateKeyError
 
 from app.ids import Id
-from app.models import EPOCH, FIRST, Account, AccountState, Delivery, Grant, GrantState, Post
+from app.models import EPOCH, FIRST, Account, AccountState, Delivery, Grant, GrantState, Post, reading
 
 log = logging.getLogger(__name__)
+
+LONGEST_SETTLING = timedelta(minutes=3)
+"""More than any network needed to store what it got, before each delivery said itself how long (``not_before``)."""
 
 _GRANT_STATES = {
     AccountState.CONNECTED: GrantState.CONNECTED,
@@ -30,7 +34,9 @@ async def run() -> None:
     await _revisions()
     await _add(Post, revision=FIRST)
     await Account.get_pymongo_collection().database.drop_collection("buckets")  # rates were counted there (until 0.1)
-    await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH)
+    await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH, line_until=EPOCH)
+    await _add(Delivery, awaited=False, turn=None)
+    await _due()
 
 
 async def _revisions() -> None:
@@ -43,6 +49,17 @@ async def _revisions() -> None:
         known = {"_id": seen["_id"], "revision": seen.get("revision", 1)}
         begun = {"revision": FIRST, "wording": seen.get("revision", 1), "order": seen["_id"], "sweep_at": EPOCH}
         await deliveries.update_one(known, {"$set": begun})
+
+
+async def _due() -> None:
+    """``due_ms`` was not there (until 0.1). The document is read, so a broken one stays as it is, and is named in the log."""
+    deliveries = Delivery.get_pymongo_collection()
+    for seen in await reading.find(Delivery, {"due_ms": {"$exists": False}}):
+        asked_about = seen.fenced_at + LONGEST_SETTLING if seen.fenced_at > EPOCH else EPOCH
+        await deliveries.update_one(
+            {"_id": seen.id, "move_id": seen.move_id, "due_ms": {"$exists": False}},
+            {"$set": {"due_ms": seen.due_ms, "not_before": asked_about}},
+        )
 
 
 async def _add(model: type[Document], **fields: Any) -> None:

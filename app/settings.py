@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     )
     dispatch_interval: float = Field(1, gt=0, description="Pause between two passes of the dispatcher.")
     keep_attempts_days: int = Field(
-        180, gt=0, description="Days after which the attempts of a finished delivery, its evidence, are removed."
+        180, gt=0, description="Days after which old attempts of a finished delivery are removed; the latest eight stay with it."
     )
     fault_points: Path | None = Field(
         None, description="Tests only: a folder through which the chaos harness stops a worker at a named step."
@@ -157,6 +157,11 @@ class Settings(BaseSettings):
     def lease_time(self) -> timedelta:
         """``lease`` as a timedelta."""
         return timedelta(seconds=self.lease)
+
+    @property
+    def ready_time(self) -> timedelta:
+        """So long before its time a delivery is claimed and prepared: six seconds of a lease of sixty, which must outlive it."""
+        return self.lease_time / 10
 
     @property
     def message_limit(self) -> float:

@@ -24,7 +24,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds; a server whose name and connection together take longer is treated as down."""
 READ_TIMEOUT = 20.0
 """Seconds between two bytes of an answer. Shorter than the step limit, which is shorter than the lease (design §5)."""
-CONNECTIONS = 200
+CONNECTIONS = 500
 """How many requests one client sends at once at most. Opened ahead or kept after use there may be as many connections again."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)

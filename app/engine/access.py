@@ -64,7 +64,7 @@ async def _open(account: Account) -> Session:
     if account.state == AccountState.RECONNECT_NEEDED or grant.state != GrantState.CONNECTED:
         raise _reconnect(account)
     return Session(
-        server=_server(account),
+        server=server_of(account),
         remote_id=account.remote_id,
         handle=account.handle,
         tokens=_tokens(grant),
@@ -76,7 +76,7 @@ async def _open(account: Account) -> Session:
 
 def profile(account: Account) -> Profile:
     """Whose posts are meant, without any secret: it works for a disconnected account too."""
-    return Profile(server=_server(account), remote_id=account.remote_id, handle=account.handle, limits=account.limits)
+    return Profile(server=server_of(account), remote_id=account.remote_id, handle=account.handle, limits=account.limits)
 
 
 async def _grant_of(account: Account) -> Grant:
@@ -100,7 +100,8 @@ def _reconnect(account: Account) -> ReconnectNeeded:
     return TokenRevoked(account.platform, "reconnect", "This account needs to be connected again.")
 
 
-def _server(account: Account) -> str:
+def server_of(account: Account) -> str:
+    """The server's address as it is reached from here. Raises ``Unavailable`` for the sandbox where none is running."""
     if not account.sandbox:
         return account.server
     url = runtime.current().settings.sandbox_url

@@ -3,7 +3,7 @@
 Each pass asks a few questions, each answered by the index ``due`` (state, due_at), so its cost depends on what is due and not on
 history. Every change is a compare-and-set, so any number of dispatchers may run at once.
 
-    scheduled,  due within the horizon      -> queued, message with the remaining delay
+    scheduled,  due within the horizon      -> queued; one message for those of a lane and second, with the remaining delay
     queued,     long overdue                -> message again (RabbitMQ lost it, or was wiped), ever more seldom; finally missed
     publishing, lease expired               -> scheduled (nothing was sent; finally dead) or unconfirmed (behind the fence)
     unconfirmed and processing, due         -> message to ask the network
@@ -12,7 +12,7 @@ history. Every change is a compare-and-set, so any number of dispatchers may run
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,9 +20,11 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.engine import attempts, backoff, deliveries, outbox
+from app.engine import attempts, backoff, order, outbox, turns
 from app.engine.faultpoints import CLAIMED, FENCED
-from app.models import EPOCH, Account, Delivery, Grant, State, now, reading
+from app.engine.moves import Move, Refused, move, move_all
+from app.ids import Id
+from app.models import EPOCH, Delivery, Grant, State, in_millis, now, reading
 from app.queries import equal
 from platforms.errors import PlatformError, TimedOut, Unavailable
 
@@ -77,7 +79,7 @@ async def _answer(question: Awaitable[None]) -> None:
 
 
 async def _due(state: State, until: datetime, **more: Any) -> list[Delivery]:
-    return await _read({**equal(state=state), "due_at": {"$lte": until}, **more}, "due_at")
+    return await _read({**equal(state=state), "due_ms": {"$lte": in_millis(until)}, **more}, "due_ms")
 
 
 async def _read(query: dict[str, Any], order: str) -> list[Delivery]:
@@ -86,20 +88,53 @@ async def _read(query: dict[str, Any], order: str) -> list[Delivery]:
 
 async def emit(due: Iterable[Delivery]) -> None:
     """Bring scheduled deliveries to the broker. Those it does not take stay scheduled, for the next pass."""
-    for delivery in due:
-        if delivery.held_until > now():
-            continue
-        queued = await deliveries.move(
-            delivery.id,
-            State.SCHEDULED,
-            State.QUEUED,
-            where={"move_id": delivery.move_id},
-            sweep_at=max(now(), delivery.due_at) + _grace(1),
-            emitted=1,
-        )
-        if queued is not None and not await _send(PUBLISH, queued):
-            await deliveries.move(queued.id, State.QUEUED, State.SCHEDULED, where={"move_id": queued.move_id})
-            return
+    free = [delivery for delivery in due if delivery.held_until <= now()]
+    await _queue([Move(one, State.QUEUED, _emitted(1, max(now(), one.due_at))) for one in free])
+
+
+def _emitted(emitted: int, since: datetime) -> dict[str, Any]:
+    return {"sweep_at": since + _grace(emitted), "emitted": emitted}
+
+
+async def _queue(moves: Sequence[Move]) -> None:
+    """Make the moves, and send messages for those that were made, until the broker takes no more."""
+    queued = [result for result in await move_all(moves) if not isinstance(result, Refused)]
+    waiting = batches(queued)
+    while waiting and await _send(waiting[0]):
+        waiting = waiting[1:]
+    await move_all([Move(one, State.SCHEDULED, {}) for batch in waiting for one in batch])
+
+
+BATCH_WEIGHT = 25
+WITH_MEDIA = 5
+"""What one message holds: so many deliveries of words alone, of which one with media weighs as much as five, because its worker
+has all their files in memory. Heavy ones go one by one."""
+
+
+def batches(queued: Iterable[Delivery]) -> list[list[Delivery]]:
+    """Cut into messages: of one lane and due second each, an account's deliveries together and in their order."""
+    whole: dict[tuple[str, int], dict[Id, list[Delivery]]] = {}
+    for one in sorted(queued, key=order.place):
+        whole.setdefault((one.lane, one.due_ms // 1000), {}).setdefault(one.account_id, []).append(one)
+    return [batch for lines in whole.values() for batch in _cut(lines.values())]
+
+
+def _cut(lines: Iterable[Sequence[Delivery]]) -> Iterator[list[Delivery]]:
+    """Only the first of a line weighs: the others follow when it has ended."""
+    batch: list[Delivery] = []
+    weight = 0
+    for line in lines:
+        more = _weight(line[0])
+        if batch and weight + more > BATCH_WEIGHT:
+            yield batch
+            batch, weight = [], 0
+        batch, weight = [*batch, *line], weight + more
+    if batch:
+        yield batch
+
+
+def _weight(delivery: Delivery) -> int:
+    return BATCH_WEIGHT if delivery.heavy else WITH_MEDIA if delivery.attachments else 1
 
 
 def _grace(emitted: int) -> timedelta:
@@ -108,32 +143,24 @@ def _grace(emitted: int) -> timedelta:
     return min(first * int(2 ** min(emitted - 1, 20)), max(first, LONGEST_GRACE))
 
 
-async def _emit_again(lost: Iterable[Delivery], at: datetime) -> None:
+async def _emit_again(lost: Sequence[Delivery], at: datetime) -> None:
     for delivery in lost:
         if at - delivery.due_at > LONGEST_QUEUE:
             await _never_taken(delivery)
-            continue
-        queued = await deliveries.move(
-            delivery.id,
-            State.QUEUED,
-            State.QUEUED,
-            where={"move_id": delivery.move_id},
-            sweep_at=now() + _grace(delivery.emitted + 1),
-            emitted=delivery.emitted + 1,
-        )
-        if queued is not None:
-            log.info("delivery %s is overdue in the queue; sending its message again", queued.id)
-            await _send(PUBLISH, queued)
+    again = [one for one in lost if at - one.due_at <= LONGEST_QUEUE]
+    if again:
+        log.info("%d deliveries are overdue in the queue, the first is %s; sending their messages again", len(again), again[0].id)
+    await _queue([Move(one, State.QUEUED, _emitted(one.emitted + 1, now())) for one in again])
 
 
 async def _never_taken(delivery: Delivery) -> None:
     error = Unavailable(delivery.platform, "never_taken", "For a day no worker could take it up.")
-    await deliveries.move(
+    await move(
         delivery.id,
         State.QUEUED,
         State.MISSED,
         where={"move_id": delivery.move_id},
-        trouble=backoff.trouble(error, now()).model_dump(),
+        trouble=backoff.trouble(error, now()),
     )
     log.error("delivery %s was taken up by no worker for a day; it is missed", delivery.id)
 
@@ -144,20 +171,24 @@ async def _take_over(expired: Iterable[Delivery]) -> None:
         fenced = delivery.fenced_at > EPOCH
         error = _worker_lost(delivery.platform, fenced=fenced)
         enough = backoff.delay(error, strikes=delivery.strikes, jitter=0) is None  # else at once: the lease was pause enough
-        moved = await deliveries.move(
+        becomes = State.UNCONFIRMED if fenced else State.DEAD if enough else State.SCHEDULED
+        if becomes == State.SCHEDULED:  # written before the turn is free
+            await turns.keep_behind(delivery.account_id, delivery.planned_at + order.IN_ORDER)
+        moved = await move(
             delivery.id,
             State.PUBLISHING,
-            State.UNCONFIRMED if fenced else State.DEAD if enough else State.SCHEDULED,
+            becomes,
             where={"attempt_id": delivery.attempt_id, "lease_until": delivery.lease_until},
             increase={"strikes": 1},
             due_at=now() if fenced else delivery.due_at,  # what was not sent is as late as it is
             lease_until=EPOCH,
-            trouble=backoff.trouble(error, now()).model_dump(),
+            trouble=backoff.trouble(error, now()),
+            tries=attempts.ended(delivery, outcome="worker lost", step=FENCED if fenced else CLAIMED, error=error),
         )
         if moved is not None:
             log.warning("delivery %s: worker lost in attempt %s, now %s", moved.id, delivery.attempt_id, moved.state)
-            await attempts.end(delivery.attempt_id, outcome="worker lost", step=FENCED if fenced else CLAIMED, error=error)
             await outbox.catch_up(moved)
+            await turns.pass_on(moved)
 
 
 def _worker_lost(platform: str, *, fenced: bool) -> PlatformError:
@@ -172,30 +203,27 @@ async def take_all_over() -> None:
     What was queued is scheduled again, and every lease has expired.
     """
     for delivery in await reading.find(Delivery, equal(state=State.QUEUED)):
-        await deliveries.move(delivery.id, State.QUEUED, State.SCHEDULED)
+        await move(delivery.id, State.QUEUED, State.SCHEDULED)
     await _take_over(await reading.find(Delivery, equal(state=State.PUBLISHING)))
-    for account in await reading.find(Account, {}):
-        await Account.get_pymongo_collection().update_one({"_id": account.id}, {"$set": {"busy_until": EPOCH}})
     for grant in await reading.find(Grant, {}):
         await Grant.get_pymongo_collection().update_one({"_id": grant.id}, {"$set": {"refreshing_until": EPOCH}})
     for state in (State.UNCONFIRMED, State.PROCESSING):
         for delivery in await reading.find(Delivery, equal(state=state)):
-            await deliveries.move(delivery.id, state, state, lease_until=EPOCH)
+            await move(delivery.id, state, state, lease_until=EPOCH)
 
 
 async def _check(open_ones: Iterable[Delivery], at: datetime) -> None:
     again = max(CHECK_AGAIN, 2 * runtime.current().settings.lease_time)
-    for delivery in open_ones:
-        moved = await deliveries.move(
-            delivery.id, delivery.state, delivery.state, where={"move_id": delivery.move_id}, due_at=at + again
-        )
-        if moved is not None:
-            await _send(RECONCILE, moved)
+    for result in await move_all([Move(one, one.state, {"due_at": at + again}) for one in open_ones]):
+        if not isinstance(result, Refused):
+            await runtime.current().courier.send(RECONCILE, [result.id], result.lane)
 
 
-async def _send(actor: str, delivery: Delivery) -> bool:
-    delay = max(delivery.due_at - now(), timedelta()) if actor == PUBLISH else timedelta()
-    return await runtime.current().courier.send(actor, delivery.id, delivery.lane, delay=delay)
+async def _send(batch: Sequence[Delivery]) -> bool:
+    """Delayed until it is time to make them ready."""
+    first = min(batch, key=order.begins_at)
+    delay = max(order.begins_at(first) - now(), timedelta())
+    return await runtime.current().courier.send(PUBLISH, [one.id for one in batch], first.lane, delay=delay)
 
 
 _hurrying: set[asyncio.Task[None]] = set()

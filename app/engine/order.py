@@ -1,9 +1,10 @@
 """In which order an account's deliveries go: as they were planned, for as long as that holds nobody up for long."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from app import runtime
 from app.ids import Id
-from app.models import Account, Delivery, State, now, reading
+from app.models import EPOCH, Account, Delivery, State, in_millis, now, reading
 from app.queries import equal
 
 IN_ORDER = timedelta(minutes=5)
@@ -12,21 +13,54 @@ IN_ORDER = timedelta(minutes=5)
 _LINE = 10
 """So many of those that wait are looked at: the first may be held or unreadable."""
 
+_ON_TIME = timedelta(seconds=1)
+_MANY = 200
 
-async def next_is_another(delivery: Delivery) -> bool:
-    """Whether a delivery of the same account that was due before this one still waits for its turn."""
-    first = await next_due(delivery.account_id)
-    return first is not None and first.id != delivery.id and not goes_before(delivery, first)
+
+def place(delivery: Delivery) -> tuple[int, str]:
+    """Its place in line: what is smaller goes first."""
+    return delivery.due_ms, delivery.order
+
+
+def begins_at(delivery: Delivery) -> datetime:
+    """When a worker is to take it up: at its first try some time ahead, to make it ready; a try again, when it may be tried."""
+    first = delivery.begun_at <= EPOCH
+    return delivery.due_at - runtime.current().settings.ready_time if first else delivery.due_at
+
+
+async def line(account_id: Id) -> list[Delivery]:
+    """The account's deliveries that are due, or so soon that their message has come already; first in line first."""
+    soon = now() + runtime.current().settings.ready_time
+    query = {**equal(account_id=account_id, state=State.QUEUED), "due_ms": {"$lte": in_millis(soon)}}
+    found = await reading.find(Delivery, query, sort=[("due_ms", 1), ("order", 1)], limit=_LINE)
+    return [one for one in found if one.held_until < now() and begins_at(one) <= now()]
+
+
+async def left_behind() -> frozenset[Id] | None:
+    """The accounts whose first in line should have gone already; ``None``: there are too many to tell.
+
+    One question for everybody, nearly always without an answer: a later message must not pass one that was lost or is slow.
+    """
+    query = {**equal(state=State.QUEUED), "due_ms": {"$lt": in_millis(now() - _ON_TIME)}}
+    found = await Delivery.get_pymongo_collection().find(query, {"account_id": 1}).sort("due_ms", 1).limit(_MANY).to_list()
+    return None if len(found) == _MANY else frozenset(Id(one["account_id"]) for one in found)
+
+
+async def first_before(delivery: Delivery) -> Delivery | None:
+    """The first in line of the account, if it is another delivery that goes before this one."""
+    first = next(iter(await line(delivery.account_id)), None)
+    before = first is not None and place(first) < place(delivery) and not goes_before(delivery, first)
+    return first if before else None
 
 
 async def elder(delivery: Delivery, account: Account) -> Delivery | None:
     """An earlier post of the account that is being tried again, within its first minutes."""
     if account.retrying_until < now():
         return None
-    until = now() + IN_ORDER
+    until = in_millis(now() + IN_ORDER)
     for state in (State.QUEUED, State.SCHEDULED):
-        query = {**equal(account_id=account.id, state=state), "due_at": {"$lte": until}}
-        for other in await reading.find(Delivery, query, sort="due_at", limit=50):
+        query = {**equal(account_id=account.id, state=state), "due_ms": {"$lte": until}}
+        for other in await reading.find(Delivery, query, sort="due_ms", limit=50):
             if goes_before(other, delivery):
                 return other
     return None
@@ -36,10 +70,3 @@ def goes_before(elder: Delivery, younger: Delivery) -> bool:
     """Whether ``elder``, which is tried again, was planned first and is still worth waiting for, though it is due later."""
     planned_first = (elder.planned_at, elder.order) < (younger.planned_at, younger.order)
     return elder.attempts > 0 and planned_first and elder.planned_at + IN_ORDER > now()
-
-
-async def next_due(account_id: Id) -> Delivery | None:
-    """The first in line, if it is due. Only the line is asked for, not the time: that the index answers by itself."""
-    query = equal(account_id=account_id, state=State.QUEUED)
-    line = await reading.find(Delivery, query, sort=[("due_at", 1), ("order", 1)], limit=_LINE)
-    return next((one for one in line if one.due_at <= now() and one.held_until < now()), None)

@@ -13,14 +13,16 @@ claimed a delivery before the hold is refused nothing; it looks at the post agai
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from beanie import Document
 from pymongo.errors import DuplicateKeyError
 
 from app.engine import deliveries
+from app.engine.moves import move
 from app.errors import Conflict, TooLate
 from app.ids import Id
 from app.models import (
@@ -134,10 +136,12 @@ async def _one(post: Post, variant: Variant, known: Delivery | None) -> Delivery
     """The delivery as it follows ``post`` now; ``None`` if it cannot: it is on its way, or a newer save is at it."""
     if known is None:
         return await _create(post, variant)
+    if known.preparing:
+        known = await deliveries.take_back(known) or await reading.get(Delivery, known.id)
     while known is not None and known.state in EDITABLE and known.revision != post.revision:
         target, changes = await _change(post, variant, known)
         where = {"revision": known.revision, "move_id": known.move_id}
-        if (moved := await deliveries.move(known.id, known.state, target, where=where, **changes)) is not None:
+        if (moved := await move(known.id, known.state, target, where=where, **changes)) is not None:
             return moved
         if await _newest(post) != post.revision:
             return None
@@ -177,12 +181,13 @@ async def _create(post: Post, variant: Variant) -> Delivery | None:
 async def _fields(post: Post, variant: Variant, known: Delivery | None) -> dict[str, Any]:
     """What the delivery takes from its post. The same words keep their key, and sent ones the instant they were written at."""
     at = post.planned_at or now()
+    earliest = max(at, known.not_before) if known else at
     content = {
         "language": post.language,
         "options": variant.options,
         "attachments": [attachment.model_dump() for attachment in post.attachments],
     }
-    plan = {"revision": post.revision, "planned_at": at, "due_at": at}
+    plan = {"revision": post.revision, "planned_at": at, "due_at": earliest}
     if known is not None and _says_the_same(known, post.words_of(variant), content):
         return plan | ({} if known.first_sent_at > EPOCH else {"content_at": at})
     delivery_id = known.id if known else Id()
@@ -235,7 +240,7 @@ async def cancel_account(account_id: Id) -> int:
             await settle(post)
     found = [await reading.find(Delivery, equal(account_id=account_id, state=state)) for state in (State.SCHEDULED, State.QUEUED)]
     waiting, trouble = [one for some in found for one in some], {**DISCONNECTED, "at": now()}
-    moved = [await deliveries.move(one.id, (State.SCHEDULED, State.QUEUED), State.CANCELED, trouble=trouble) for one in waiting]
+    moved = [await move(one.id, (State.SCHEDULED, State.QUEUED), State.CANCELED, trouble=trouble) for one in waiting]
     return sum(one is not None for one in moved)
 
 
@@ -248,13 +253,31 @@ class Will:
 
 
 async def changed_will(delivery: Delivery) -> Will | None:
-    """Looked at behind the fence, before the request: ``None`` if it is still to be sent as it is.
+    """:func:`changed_wills` for one."""
+    return (await changed_wills([delivery])).get(delivery.id)
+
+
+async def changed_wills(some: Sequence[Delivery]) -> dict[Id, Will]:
+    """Looked at behind the fence, before the request: those that are not to be sent as they are.
 
     Who changed their mind wrote that down before they looked at the delivery, and we wrote the fence before we look at them: one
     of the two sees the other.
     """
-    post = await Post.get_pymongo_collection().find_one({"_id": delivery.post_id}, {"revision": 1, "draft": 1, "canceled": 1})
-    account = await Account.get_pymongo_collection().find_one({"_id": delivery.account_id}, {"state": 1})
+    posts = await _facts(Post, {one.post_id for one in some}, "revision", "draft", "canceled")
+    accounts = await _facts(Account, {one.account_id for one in some}, "state")
+    wills = {one.id: _will(one, posts.get(one.post_id), accounts.get(one.account_id)) for one in some}
+    return {delivery_id: will for delivery_id, will in wills.items() if will is not None}
+
+
+async def _facts(model: type[Document], ids: Collection[Id], *fields: str) -> dict[str, Mapping[str, Any]]:
+    """Only these ``fields``, whatever else the document holds: another version may have written it."""
+    if not ids:
+        return {}
+    found = model.get_pymongo_collection().find({"_id": {"$in": list(ids)}}, dict.fromkeys(fields, 1))
+    return {raw["_id"]: raw async for raw in found}
+
+
+def _will(delivery: Delivery, post: Mapping[str, Any] | None, account: Mapping[str, Any] | None) -> Will | None:
     if post is None or account is None or post.get("canceled") or post.get("draft"):
         return Will(State.CANCELED)
     if account["state"] == AccountState.DISCONNECTED:

@@ -8,15 +8,16 @@ import asyncio
 import json
 import logging
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from app import runtime
-from app.engine import access, attempts, backoff, contents, deliveries, lateness, outbox
-from app.engine.checkpoints import not_ours
+from app.engine import access, attempts, backoff, contents, lateness, outbox, receipts
+from app.engine.checkpoints import SHORTEST_CHECK, not_ours
 from app.engine.faultpoints import TOLD, reach
+from app.engine.moves import move
 from app.ids import Id
-from app.models import CONFIRM, EPOCH, Account, Attempt, AttemptKind, Delivery, Receipt, State, Trouble, now, reading
+from app.models import CONFIRM, EPOCH, Account, AttemptKind, Delivery, Receipt, State, Trouble, now, reading
 from platforms import REGISTRY
 from platforms.base import (
     Absent,
@@ -33,9 +34,6 @@ from platforms.errors import PlatformError, ReconnectNeeded, TokenExpired, Unava
 
 log = logging.getLogger(__name__)
 
-SHORTEST_CHECK = timedelta(seconds=1)
-"""Between two looks at what a network is preparing, whatever it asks for."""
-
 OPEN = (State.UNCONFIRMED, State.PROCESSING)
 """The states whose truth lies with the network."""
 
@@ -45,32 +43,34 @@ async def reconcile(delivery_id: Id) -> None:
     claimed = await _claim(delivery_id)
     if claimed is None:
         return
-    attempt = await attempts.begin(claimed, AttemptKind.RECONCILE, number=claimed.checks, step="asking")
     try:
         async with asyncio.timeout(runtime.current().settings.step_limit):
             answer = await _ask(claimed)
     except PlatformError as error:
-        await _not_told(claimed, attempt, error)
+        await _not_told(claimed, error)
     except TimeoutError:
-        await _not_told(claimed, attempt, Unavailable(claimed.platform, "no_answer", "The network did not answer in time."))
+        await _not_told(claimed, Unavailable(claimed.platform, "no_answer", "The network did not answer in time."))
     except Exception:
         log.exception("delivery %s: reconcile failed unexpectedly", claimed.id)
-        await _not_told(claimed, attempt, Unavailable(claimed.platform, "internal", "Something went wrong here while asking."))
+        await _not_told(claimed, Unavailable(claimed.platform, "internal", "Something went wrong here while asking."))
     else:
-        await _told(claimed, attempt, answer)
+        await _told(claimed, answer)
 
 
 async def _claim(delivery_id: Id) -> Delivery | None:
     delivery = await reading.get(Delivery, delivery_id)
     if delivery is None or delivery.state not in OPEN or delivery.undecidable:
         return None
-    return await deliveries.move(
+    attempt_id = Id()
+    await attempts.make_room([delivery])
+    return await move(
         delivery_id,
         delivery.state,
         delivery.state,
-        where={"lease_until": {"$lt": now()}, "undecidable": False},
+        where={"move_id": delivery.move_id, "lease_until": {"$lt": now()}, "undecidable": False},
         increase={"checks": 1},
-        attempt_id=Id(),
+        attempt_id=attempt_id,
+        tries=attempts.begun(delivery, AttemptKind.RECONCILE, attempt_id, number=delivery.checks + 1, step="asking"),
         lease_until=now() + runtime.current().settings.lease_time,
     )
 
@@ -98,47 +98,45 @@ async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
         key=delivery.parts[delivery.position].key,
         content=await contents.of_part(delivery, account, sent=True),
         saved=json.loads(delivery.saved),
-        sent_at=delivery.fenced_at,
+        sent_at=delivery.fenced_at if delivery.fenced_at > EPOCH else delivery.first_sent_at,
         first_sent_at=delivery.first_sent_at if delivery.first_sent_at > EPOCH else None,
     )
     return await REGISTRY[delivery.platform].reconcile(await access.open_session(account), attempt)
 
 
-async def _told(delivery: Delivery, attempt: Attempt, answer: Answer) -> None:
+async def _told(delivery: Delivery, answer: Answer) -> None:
     """The network answered: write it down, if nobody decided meanwhile."""
     await reach(TOLD, delivery.account_id)
     match answer:
         case Published(remote_id, url, data):
-            await _found(delivery, attempt, Receipt(remote_id=remote_id, url=url, data=dict(data)))
+            await _found(delivery, Receipt(remote_id=remote_id, url=url, data=dict(data)))
         case Processing():
-            await _still_processing(delivery, attempt, answer)
+            await _still_processing(delivery, answer)
         case Absent():
-            await _absent(delivery, attempt)
+            await _absent(delivery)
         case Refused(error):
-            await _refused(delivery, attempt, error)
+            await _refused(delivery, error)
         case Unnamed(evidence):
-            await _unnamed(delivery, attempt, evidence)
+            await _unnamed(delivery, evidence)
 
 
-async def _found(delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None:
+async def _found(delivery: Delivery, receipt: Receipt) -> None:
     ours = {"attempt_id": delivery.attempt_id}
     try:
-        await deliveries.settle_part(delivery, receipt, source=delivery.state, where=ours)
-    except deliveries.ReceiptTaken:  # it looks like ours, but is another delivery's: a person has to look
-        await _not_told(delivery, attempt, not_ours(delivery.platform))
-    else:
-        await attempts.end(attempt.id, outcome="found")
+        await receipts.save(delivery, receipt, source=delivery.state, where=ours, tries=attempts.ended(delivery, outcome="found"))
+    except receipts.ReceiptTaken:  # it looks like ours, but is another delivery's: a person has to look
+        await _not_told(delivery, not_ours(delivery.platform))
 
 
-async def _still_processing(delivery: Delivery, attempt: Attempt, answer: Processing) -> None:
+async def _still_processing(delivery: Delivery, answer: Processing) -> None:
     """It did tell, so only silence uses up our patience; but a processing that does not end is looked at by a person."""
     since = delivery.processing_at if delivery.processing_at > EPOCH else now()
     if now() - since > (await _capabilities(delivery)).processing_limit:
         message = "The network has been preparing it for so long that something must be wrong."
-        await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "endless_processing", message))
+        await _not_told(delivery, UnexpectedReply(delivery.platform, "endless_processing", message))
         return
     due_at = now() + max(answer.check_in, SHORTEST_CHECK)
-    await deliveries.move(
+    await move(
         delivery.id,
         delivery.state,
         State.PROCESSING,
@@ -148,26 +146,26 @@ async def _still_processing(delivery: Delivery, attempt: Attempt, answer: Proces
         lease_until=EPOCH,
         checks=0,
         saved=json.dumps({**json.loads(delivery.saved), "remote_ref": answer.remote_ref}),
+        tries=attempts.ended(delivery, outcome="processing", next_at=due_at),
     )
-    await attempts.end(attempt.id, outcome="processing", next_at=due_at)
 
 
-async def _absent(delivery: Delivery, attempt: Attempt) -> None:
+async def _absent(delivery: Delivery) -> None:
     """Certainly not there: send again after the usual pause, if that is safe and in time and not tried enough."""
-    if (unsettled := await settled_at(delivery) - now()) > timedelta():
+    if (unsettled := delivery.not_before - now()) > timedelta():
         message = "It is not there yet; the network may still be storing it."
-        await _not_told(delivery, attempt, Unavailable(delivery.platform, "too_early", message, retry_after=unsettled))
+        await _not_told(delivery, Unavailable(delivery.platform, "too_early", message, retry_after=unsettled))
         return
     if (await _capabilities(delivery)).idempotency is Idempotency.NONE:
         message = "The network does not show it, but it would not notice if it got the post twice."
-        await _not_told(delivery, attempt, UnexpectedReply(delivery.platform, "no_key", message))
+        await _not_told(delivery, UnexpectedReply(delivery.platform, "no_key", message))
         return
     error = Unavailable(delivery.platform, "absent", "The network does not have it; it was not sent.")
     strikes = max(0, delivery.strikes - 1)  # the ambiguous outcome has been counted already
     wait = backoff.delay(error, strikes=strikes, jitter=random.random())  # noqa: S311
     due_at = now() + wait if wait is not None else now()
     again = await lateness.verdict(delivery, delivery.fenced_at) or State.SCHEDULED
-    moved = await deliveries.move(
+    moved = await move(
         delivery.id,
         delivery.state,
         again if wait is not None else State.DEAD,
@@ -176,15 +174,20 @@ async def _absent(delivery: Delivery, attempt: Attempt) -> None:
         lease_until=EPOCH,
         fenced_at=EPOCH,
         checks=0,
+        tries=attempts.ended(delivery, outcome="absent", next_at=due_at if wait is not None else None),
     )
-    await attempts.end(attempt.id, outcome="absent", next_at=due_at if wait is not None else None)
     if moved is not None:
         await outbox.catch_up(moved)
 
 
-async def _refused(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
+async def _refused(delivery: Delivery, error: PlatformError) -> None:
     """Nothing is visible, and nothing will be. What was uploaded for it is spent: another try begins anew."""
-    moved = await deliveries.move(
+    if not delivery.parts[delivery.position].required:
+        target, changes = receipts.without(delivery, backoff.trouble(error, now()))
+        tries = attempts.ended(delivery, outcome="refused", error=error)
+        await move(delivery.id, delivery.state, target, where={"attempt_id": delivery.attempt_id}, tries=tries, **changes)
+        return
+    moved = await move(
         delivery.id,
         delivery.state,
         State.FAILED,
@@ -195,36 +198,27 @@ async def _refused(delivery: Delivery, attempt: Attempt, error: PlatformError) -
         processing_at=EPOCH,
         checks=0,
         saved="{}",
-        trouble=backoff.trouble(error, now()).model_dump(),
+        trouble=backoff.trouble(error, now()),
+        not_before=EPOCH,
+        tries=attempts.ended(delivery, outcome="refused", error=error),
     )
-    await attempts.end(attempt.id, outcome="refused", error=error)
     if moved is not None:
         await outbox.catch_up(moved)
 
 
-async def _unnamed(delivery: Delivery, attempt: Attempt, evidence: str) -> None:
+async def _unnamed(delivery: Delivery, evidence: str) -> None:
     """It is out, so that the only question left is where: that a person answers, and nobody asks the network again."""
     trouble = Trouble(remedy=CONFIRM, code="unnamed", message=evidence)
-    await deliveries.move(
+    await move(
         delivery.id,
         delivery.state,
         State.UNCONFIRMED,
         where={"attempt_id": delivery.attempt_id},
         undecidable=True,
         lease_until=EPOCH,
-        trouble=trouble.model_dump(),
+        trouble=trouble,
+        tries=attempts.ended(delivery, outcome="there, without a name"),
     )
-    await attempts.end(attempt.id, outcome="there, without a name")
-
-
-async def settled_at(delivery: Delivery) -> datetime:
-    """From when on *it is not there* is an answer, to us as to a person, for a delivery that was fenced.
-
-    A worker may pause behind its fence and send at the end of its step; after that the network may take its own time to store it.
-    """
-    settings = runtime.current().settings
-    leaves_within = timedelta(seconds=settings.step_limit)
-    return delivery.fenced_at + max(leaves_within + (await _capabilities(delivery)).settles_in, settings.lease_time)
 
 
 async def _capabilities(delivery: Delivery) -> Capabilities:
@@ -232,7 +226,7 @@ async def _capabilities(delivery: Delivery) -> Capabilities:
     return REGISTRY[delivery.platform].capabilities_for(account.limits if account else {})
 
 
-async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) -> None:
+async def _not_told(delivery: Delivery, error: PlatformError) -> None:
     """The network could not be asked now, or has no way to know. In the end a person decides."""
     hopeless = isinstance(error, Unconfirmed | ReconnectNeeded)
     wait = None if hopeless else backoff.next_check(delivery.checks - 1, retry_after=error.retry_after)
@@ -240,5 +234,5 @@ async def _not_told(delivery: Delivery, attempt: Attempt, error: PlatformError) 
     changes["trouble"] = backoff.trouble(error, now()).model_dump()
     if wait is not None:
         changes["due_at"] = now() + wait
-    await deliveries.move(delivery.id, delivery.state, State.UNCONFIRMED, where={"attempt_id": delivery.attempt_id}, **changes)
-    await attempts.end(attempt.id, outcome="not told", error=error, next_at=changes.get("due_at"))
+    changes["tries"] = attempts.ended(delivery, outcome="not told", error=error, next_at=changes.get("due_at"))
+    await move(delivery.id, delivery.state, State.UNCONFIRMED, where={"attempt_id": delivery.attempt_id}, **changes)

@@ -1,55 +1,99 @@
-"""Turns: one account publishes one thing at a time."""
+"""Turns: one account publishes one thing at a time, in the order it was planned.
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+The turn is a field of the delivery that is being published, under a unique index. It is taken by the claim and ended by whatever
+ends the attempt, so it costs no write of its own. Who finds it taken asks to be called: a mark on the holder, and one on the
+account, so that whoever comes meanwhile looks at the line first. Where nobody waits, nobody asks who is next.
+"""
 
-from pymongo import ReturnDocument
+from datetime import datetime, timedelta
 
 from app import runtime
-from app.engine import pacing
+from app.courier import PUBLISH
+from app.engine import attempts, order
+from app.engine.moves import move
 from app.ids import Id
-from app.models import EPOCH, Account, now, reading
+from app.models import EPOCH, Account, Delivery, State, now, reading
+from app.queries import equal
+
+LINE = timedelta(minutes=2)
+"""So long after somebody waited for the account's turn, who comes looks whether somebody still does."""
+
+_TRIES = 20
+"""Looks at a turn that changes hands all the time, before the dispatcher's next message is left to try again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An account's lease: while it holds, nobody else publishes to the account."""
+async def get_in_line(delivery: Delivery) -> bool:
+    """``delivery`` found its account's turn taken: whoever ends it will call. ``True``: it is free by now, try again.
 
-    account: Account
-    token: Id
+    Who was planned before the holder goes before it, if the holder has not been fenced yet.
+    """
+    await keep_line(delivery.account_id)
+    for _ in range(_TRIES):
+        holder = await _holder(delivery.account_id)
+        if holder is None or holder.id == delivery.id:
+            return holder is None
+        if order.place(delivery) < order.place(holder) and await revoke(holder, State.QUEUED) is not None:
+            return True
+        if await _ask(holder):
+            return False
+    return False
 
 
-async def take_turn(account_id: Id) -> Turn | None:
-    """Lease the account for one delivery; ``None`` while another holds it, or if the account does not exist."""
-    token = Id()
-    found = await Account.get_pymongo_collection().find_one_and_update(
-        {"_id": account_id, "busy_until": {"$lt": now()}},
-        {"$set": {"busy_until": now() + runtime.current().settings.lease_time, "busy_with": token}},
-        return_document=ReturnDocument.AFTER,
+async def gives_way(delivery: Delivery) -> bool:
+    """Whether another delivery of the account goes first; then that one is called, and calls when it has ended."""
+    first = await order.first_before(delivery)
+    if first is None:
+        return False
+    await keep_line(delivery.account_id)
+    await runtime.current().courier.send(PUBLISH, [first.id], first.lane)
+    return True
+
+
+async def _holder(account_id: Id) -> Delivery | None:
+    found = await reading.find(Delivery, equal(turn=account_id), limit=1)
+    return found[0] if found else None
+
+
+async def _ask(holder: Delivery) -> bool:
+    """Mark the holder as awaited; ``False`` if it has ended its turn."""
+    asked = await Delivery.get_pymongo_collection().update_one(
+        {"_id": holder.id, "turn": holder.account_id}, {"$set": {"awaited": True}}
     )
-    account = reading.readable(Account, found) if found else None
-    return Turn(account, token) if account else None
+    return bool(asked.matched_count)
 
 
-async def extend_turn(turn: Turn) -> None:
-    """Keep the turn for another lease; losing it only loosens the order, so that is not an error."""
+async def keep_line(account_id: Id) -> None:
+    """From now on, and for a while, who wants the account's turn looks at the line."""
+    until = now() + LINE
     await Account.get_pymongo_collection().update_one(
-        {"_id": turn.account.id, "busy_with": turn.token},
-        {"$set": {"busy_until": now() + runtime.current().settings.lease_time}},
+        {"_id": account_id, "line_until": {"$lt": until - LINE / 2}}, {"$set": {"line_until": until}}
     )
 
 
-async def end_turn(turn: Turn, *, sent: bool) -> None:
-    """Give the account free; ``sent``: something was handed to the network, which its quotas count."""
-    changes: dict[str, Any] = {"busy_until": EPOCH}
-    if sent:
-        pacing.note(turn.account, turn.token, now(), parts=1)
-    await Account.get_pymongo_collection().update_one({"_id": turn.account.id, "busy_with": turn.token}, {"$set": changes})
+async def revoke(holder: Delivery, target: State) -> Delivery | None:
+    """Take back an attempt that has certainly sent nothing; ``None`` if that cannot be (any more).
+
+    Its worker learns of it at its next checkpoint, the fence at the latest. The caller sees to it that somebody is called.
+    """
+    if not holder.preparing:
+        return None
+    known, tries = {"move_id": holder.move_id}, attempts.ended(holder, outcome="taken back")
+    return await move(holder.id, State.PUBLISHING, target, where=known, lease_until=EPOCH, tries=tries)
 
 
-async def keep_behind(account: Account, until: datetime) -> None:
+async def pass_on(ended: Delivery) -> None:
+    """The turn that ``ended`` had is free: call who waits for it, if anybody does."""
+    if not ended.awaited:
+        return
+    line = [one for one in await order.line(ended.account_id) if one.id != ended.id]
+    if len(line) > 1:
+        await keep_line(ended.account_id)
+    if line:
+        await runtime.current().courier.send(PUBLISH, [line[0].id], line[0].lane)
+
+
+async def keep_behind(account_id: Id, until: datetime) -> None:
     """An earlier post of the account is tried again: later ones look whether they have to wait, ``until`` then."""
     await Account.get_pymongo_collection().update_one(
-        {"_id": account.id, "retrying_until": {"$lt": until}}, {"$set": {"retrying_until": until}}
+        {"_id": account_id, "retrying_until": {"$lt": until}}, {"$set": {"retrying_until": until}}
     )

@@ -7,7 +7,7 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 from beanie import Document
 
 from app.models.accounts import Account, AccountState, Grant, GrantState, PendingChoice, PendingConnection, Registration
-from app.models.base import EPOCH, FIRST, Identified, Instant, now, to_millis
+from app.models.base import EPOCH, FIRST, Identified, Instant, in_millis, now, to_millis
 from app.models.deliveries import (
     CONFIRM,
     EDITABLE,
@@ -19,6 +19,7 @@ from app.models.deliveries import (
     AttemptKind,
     Delivery,
     Part,
+    PastAttempt,
     Receipt,
     State,
     Trouble,
@@ -51,6 +52,7 @@ __all__ = [
     "MediaFile",
     "Member",
     "Part",
+    "PastAttempt",
     "PendingChoice",
     "PendingConnection",
     "Post",
@@ -62,6 +64,7 @@ __all__ = [
     "User",
     "Variant",
     "Workspace",
+    "in_millis",
     "now",
     "tidy",
     "to_millis",
@@ -80,5 +83,5 @@ ALL: tuple[type[Document], ...] = (
     MediaFile,
     Post,
     Delivery,
-    Attempt,
+    PastAttempt,
 )

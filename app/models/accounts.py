@@ -69,11 +69,12 @@ class Account(Identified, Document):
     """A connected profile. Its tokens are its grant's, which it may share with other accounts.
 
     ``blocked_until``: the network said that the account may send nothing before then. ``retrying_until``: an earlier post is
-    being tried again, and later ones keep behind it.
+    being tried again, and later ones keep behind it. ``line_until``: several deliveries want the account's turn, so whoever
+    comes looks at the line first (see ``engine/turns``).
 
     ``grant_version`` is the youngest version of the grant known to serve this account: a refusal of older tokens is no news.
-    ``busy_until``/``busy_with`` are the account's lease: one account publishes one thing at a time. ``sandbox`` accounts live on
-    this installation's sandbox server, wherever that is today: their ``server`` is only the path below it.
+    ``sandbox`` accounts live on this installation's sandbox server, wherever that is today: their ``server`` is only the path
+    below it.
     """
 
     workspace_id: Id
@@ -88,10 +89,9 @@ class Account(Identified, Document):
     limits: dict[str, Any] = Field(default_factory=dict)
     state: AccountState = AccountState.CONNECTED
     sandbox: bool = False
-    busy_until: Instant = EPOCH
-    busy_with: Id | None = None
     blocked_until: Instant = EPOCH
     retrying_until: Instant = EPOCH
+    line_until: Instant = EPOCH
     limits_at: Instant = Field(default_factory=now)
     created_at: Instant = Field(default_factory=now)
 

@@ -1,6 +1,6 @@
 """What all documents share: ids of our own, and instants as MongoDB keeps them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -23,6 +23,11 @@ def to_millis(at: datetime) -> datetime:
     """``at`` in UTC without its microseconds."""
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def in_millis(at: datetime) -> int:
+    """``at`` in milliseconds since 1970: what both engines compare, sort and find by an index."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 Instant = Annotated[datetime, AfterValidator(to_millis)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
-from app.models.base import EPOCH, FIRST, Identified, Instant, now
+from app.models.base import EPOCH, FIRST, Identified, Instant, in_millis, now
 from app.models.posts import Attachment
 from platforms.base import PartKind
 
@@ -80,7 +80,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
         State.PUBLISHED: frozenset(),
     }
 )
-"""Which state may follow which. ``deliveries.move`` refuses everything else.
+"""Which state may follow which. ``engine/moves`` refuses everything else.
 
 Everything may become ``published``: a late worker's receipt is the truth, whatever was decided meanwhile.
 """
@@ -138,6 +138,31 @@ class Part(BaseModel):
         return self.receipt is not None or (not self.required and self.trouble is not None)
 
 
+class AttemptKind(StrEnum):
+    """What a try did: change something, or only look."""
+
+    PUBLISH = "publish"
+    RECONCILE = "reconcile"
+
+
+class Attempt(Identified):
+    """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
+
+    kind: AttemptKind
+    number: int
+    worker: str
+    step: str = "claimed"
+    outcome: str | None = None
+    error: str | None = None
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    remedy: str | None = None
+    next_at: Instant | None = None
+    started_at: Instant = Field(default_factory=now)
+    finished_at: Instant | None = None
+
+
 class Delivery(Identified, Document):
     """One post on one account: the outbox, the schedule and the record of what happened.
 
@@ -147,11 +172,16 @@ class Delivery(Identified, Document):
     sent (``first_sent_at``). ``held_by``, ``held_until``: somebody is saving the post right now, so it must not be claimed.
 
     *For the engine.* ``due_at`` is the next time something is to be done about it: the publication, a retry, or (``unconfirmed``,
-    ``processing``) the next look at the network. ``attempt_id`` with ``lease_until`` is the fence's token: only its holder may
-    change a delivery that is ``publishing``. ``fenced_at`` (``EPOCH``: not yet) says that the visible mutation of the current
-    part may have been sent. ``saved`` is the adapter's checkpoint for that part as JSON text, because its keys may contain ``$``
-    and dots. ``heavy`` deliveries have large files and take a lane of their own. ``move_id`` is the token of the last change:
-    after a broken connection it tells whether a write was applied. ``order`` repeats the id for an index (see :class:`Post`).
+    ``processing``) the next look at the network; ``due_ms`` repeats it in milliseconds since 1970, because the embedded engine
+    neither sorts nor finds instants by an index once they were updated. ``not_before``: a request that was given up may still
+    appear until then, so nothing is sent again earlier, whatever the plan. ``attempt_id`` with ``lease_until`` is the fence's
+    token: only its holder may change a delivery that is ``publishing``. ``turn`` is the account's id exactly while the delivery
+    is ``publishing``, under a unique index: one account publishes one thing at a time. ``awaited``: another one wants the turn
+    and is to be called when this one ends it. ``tries`` are the latest attempts, oldest first (see ``engine/attempts``).
+    ``fenced_at`` (``EPOCH``: not yet) says that the visible mutation of the current part may have been sent. ``saved`` is the
+    adapter's checkpoint for that part as JSON text, because its keys may contain ``$`` and dots. ``heavy`` deliveries have large
+    files and take a lane of their own. ``move_id`` is the token of the last change: after a broken connection it tells whether a
+    write was applied. ``order`` repeats the id for an index (see :class:`Post`).
 
     *For the quotas* (``engine/pacing``), written by each fence and never taken back: ``sent_at`` is the newest fence's instant,
     ``sent_hour`` its hour as text, ``sent_to`` the server that counts it, ``sent_parts`` how many parts were sent by then.
@@ -175,6 +205,8 @@ class Delivery(Identified, Document):
     held_until: Instant = EPOCH
     planned_at: Instant
     due_at: Instant
+    due_ms: int = 0
+    not_before: Instant = EPOCH
     language: str | None = None
     options: dict[str, str] = Field(default_factory=dict)
     attachments: list[Attachment] = Field(default_factory=list)
@@ -188,6 +220,9 @@ class Delivery(Identified, Document):
     checks: int = 0
     emitted: int = 0
     attempt_id: Id | None = None
+    tries: list[Attempt] = Field(default_factory=list)
+    turn: Id | None = None
+    awaited: bool = False
     lease_until: Instant = EPOCH
     fenced_at: Instant = EPOCH
     first_sent_at: Instant = EPOCH
@@ -212,11 +247,12 @@ class Delivery(Identified, Document):
         name = "deliveries"
         indexes: ClassVar = [
             IndexModel([("post_id", ASCENDING), ("account_id", ASCENDING)], name="post_account", unique=True),
-            IndexModel([("state", ASCENDING), ("due_at", ASCENDING)], name="due"),
+            IndexModel([("state", ASCENDING), ("due_ms", ASCENDING)], name="due_next"),
             IndexModel(
-                [("account_id", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING), ("order", ASCENDING)],
-                name="account_next",
+                [("account_id", ASCENDING), ("state", ASCENDING), ("due_ms", ASCENDING), ("order", ASCENDING)],
+                name="account_line",
             ),
+            IndexModel([("turn", ASCENDING)], name="turn", unique=True, partialFilterExpression={"turn": {"$gt": ""}}),
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)], name="lease"),
             IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("post_id", DESCENDING)], name="by_state"),
             IndexModel([("workspace_id", ASCENDING), ("post_id", DESCENDING)], name="by_post"),
@@ -230,9 +266,10 @@ class Delivery(Identified, Document):
         ]
 
     def model_post_init(self, context: object) -> None:
-        """The order follows from the id."""
+        """The order follows from the id, and what the index compares from the instant."""
         super().model_post_init(context)
         self.order = self.id
+        self.due_ms = in_millis(self.due_at)
 
     @property
     def receipt(self) -> Receipt | None:
@@ -250,6 +287,16 @@ class Delivery(Identified, Document):
         return UPLOADS if self.heavy else self.platform
 
     @property
+    def preparing(self) -> bool:
+        """Whether a worker has it and has certainly sent nothing: then it can still be taken back."""
+        return self.state == State.PUBLISHING and self.fenced_at <= EPOCH
+
+    @property
+    def editable(self) -> bool:
+        """Whether a person may still change or cancel it."""
+        return self.state in EDITABLE or self.preparing
+
+    @property
     def position(self) -> int:
         """The index of the first part that has not ended; ``len(parts)`` when all have."""
         return next((index for index, part in enumerate(self.parts) if not part.ended), len(self.parts))
@@ -260,31 +307,11 @@ class Delivery(Identified, Document):
         return self.parts[0].text
 
 
-class AttemptKind(StrEnum):
-    """What a try did: change something, or only look."""
-
-    PUBLISH = "publish"
-    RECONCILE = "reconcile"
-
-
-class Attempt(Identified, Document):
-    """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
+class PastAttempt(Attempt, Document):
+    """An attempt that its delivery has no room for any more (see ``engine/attempts``)."""
 
     delivery_id: Id
     workspace_id: Id
-    kind: AttemptKind
-    number: int
-    worker: str
-    step: str = "claimed"
-    outcome: str | None = None
-    error: str | None = None
-    code: str | None = None
-    message: str | None = None
-    status: int | None = None
-    remedy: str | None = None
-    next_at: Instant | None = None
-    started_at: Instant = Field(default_factory=now)
-    finished_at: Instant | None = None
 
     class Settings:
         name = "attempts"

@@ -27,22 +27,26 @@ def _nobody() -> None:
 class Listener(monitoring.CommandListener):
     """Collects the operators that this process sends, through whichever client, and the databases it speaks to.
 
-    ``witness`` is called as each command is about to be sent and when it is answered, for tests that strike at every moment.
+    ``commands`` are all of the test so far, as in ``"find deliveries"``. ``witness`` is called as each command is about to be
+    sent and when it is answered, for tests that strike at every moment.
     """
 
     def __init__(self) -> None:
         self.heard: set[str] = set()
         self.databases: set[str] = set()
+        self.commands: list[str] = []
         self.witness: Callable[[], object] = _nobody
 
     def forget(self) -> None:
         """Begin anew."""
         self.heard.clear()
         self.databases.clear()
+        self.commands.clear()
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """Called by the driver before each command."""
         self.databases.add(event.database_name)
+        self.commands.append(f"{event.command_name} {event.command.get(event.command_name)}")
         for part in _LOOKED_AT:
             self.heard.update(operators(event.command.get(part)))
         if dates_beside_in(event.command.get("filter") or event.command.get("query") or {}):

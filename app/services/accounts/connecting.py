@@ -12,7 +12,8 @@ import httpx
 from pymongo.errors import DuplicateKeyError
 
 from app import runtime
-from app.engine import access, deliveries, grants
+from app.engine import access, grants
+from app.engine.moves import move
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import (
@@ -215,7 +216,7 @@ async def _ask_again(account: Account) -> None:
     """The network can be asked again what became of posts that only waited for the account."""
     for delivery in await reading.find(Delivery, equal(account_id=account.id, state=State.UNCONFIRMED)):
         if delivery.undecidable and delivery.trouble and delivery.trouble.remedy == Remedy.RECONNECT:
-            await deliveries.move(
+            await move(
                 delivery.id,
                 State.UNCONFIRMED,
                 State.UNCONFIRMED,

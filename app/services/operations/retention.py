@@ -14,7 +14,7 @@ from beanie import Document
 from pymongo import ASCENDING
 
 from app import runtime
-from app.models import FINAL, Attempt, Delivery, LoginSession, PendingChoice, PendingConnection, State, now
+from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ async def remove_attempts(at: datetime) -> int:
     while batch := await _older_than(before, skip=kept):
         open_ones = await _open({attempt["delivery_id"] for attempt in batch})
         gone = [attempt["_id"] for attempt in batch if attempt["delivery_id"] not in open_ones]
-        await Attempt.get_pymongo_collection().delete_many({"_id": {"$in": gone}})
+        await PastAttempt.get_pymongo_collection().delete_many({"_id": {"$in": gone}})
         removed, kept = removed + len(gone), kept + len(batch) - len(gone)
         await asyncio.sleep(_BREATH if len(batch) == BATCH else 0)
     return removed
@@ -62,7 +62,7 @@ async def remove_idle(at: datetime) -> None:
 
 async def _older_than(before: datetime, *, skip: int) -> list[dict[str, Any]]:
     """The oldest first, past those that are kept."""
-    found = Attempt.get_pymongo_collection().find({"started_at": {"$lt": before}}, {"delivery_id": 1})
+    found = PastAttempt.get_pymongo_collection().find({"started_at": {"$lt": before}}, {"delivery_id": 1})
     return await found.sort("started_at", ASCENDING).skip(skip).limit(BATCH).to_list()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.engine import deliveries, outbox
 from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
 from app.ids import Id
-from app.models import EDITABLE, EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now, reading
+from app.models import EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now, reading
 from app.services.writing import composing, saving
 from app.services.writing.composing import AttachedMedia, Draft, Preview, attached, previews
 from app.services.writing.listing import covers, listed
@@ -136,7 +136,7 @@ async def reschedule(
     found = await outbox.of(post.id)
     if base is not None and base != post.revision:
         raise Conflict
-    if not any(one.state in EDITABLE and not one.dropped for one in found):
+    if not any(one.editable and not one.dropped for one in found):
         raise TooLate
     if post.canceled and not sure:
         raise Unsure(saving.CANCELED)
@@ -235,6 +235,6 @@ async def editable(workspace: Workspace, post_id: Id) -> Post:
     """The post, if there is something left to edit. Raises ``NotFound``, ``GoneOut``."""
     post = await get(workspace, post_id)
     found = await outbox.of(post.id)
-    if found and not any(one.state in EDITABLE for one in found) and any(one.state == State.PUBLISHED for one in found):
+    if found and not any(one.editable for one in found) and any(one.state == State.PUBLISHED for one in found):
         raise GoneOut
     return post

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.engine import access, backoff, deliveries, lateness, outbox, reconciling
+from app.engine import access, backoff, deliveries, lateness, outbox, receipts
+from app.engine.moves import move
 from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, IN_FLIGHT, Account, Delivery, Post, Receipt, State, Workspace, now, reading
@@ -94,7 +95,7 @@ async def drop(workspace: Workspace, delivery_id: Id) -> Delivery:
     delivery = await get(workspace, delivery_id)
     moved = await deliveries.move_if_free(delivery, EDITABLE, State.CANCELED, dropped=True)
     if moved is None:
-        moved = await deliveries.move(
+        moved = await move(
             delivery.id, State.UNCONFIRMED, State.CANCELED, where=_ASKED, dropped=True, undecidable=False, lease_until=EPOCH
         )
         if moved is not None and post is not None and post.canceled:
@@ -106,7 +107,7 @@ async def _again(delivery: Delivery) -> Delivery | None:
     """It is the same post: its key stays, and once it may have been sent, so does the instant it was written at."""
     at = now()
     written: dict[str, Any] = {} if delivery.first_sent_at > EPOCH else {"content_at": at}
-    soonest = await _soonest(delivery)
+    soonest = _soonest(delivery)
     return await deliveries.move_if_free(
         delivery,
         _SENDABLE,
@@ -125,13 +126,12 @@ async def _again(delivery: Delivery) -> Delivery | None:
     )
 
 
-async def _soonest(delivery: Delivery) -> dict[str, Any]:
+def _soonest(delivery: Delivery) -> dict[str, Any]:
     """Now, or when the network can no longer be storing what it was sent: a second request beside a late one is a second post."""
-    settled_at = await reconciling.settled_at(delivery) if delivery.fenced_at > EPOCH else EPOCH
-    if settled_at <= now():
+    if delivery.not_before <= now():
         return {"due_at": now(), "trouble": None}
     error = Unavailable(delivery.platform, "settling", "What was sent before may still appear; it goes out when that is past.")
-    return {"due_at": settled_at, "trouble": backoff.trouble(error, now()).model_dump()}
+    return {"due_at": delivery.not_before, "trouble": backoff.trouble(error, now())}
 
 
 async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Delivery:
@@ -151,10 +151,8 @@ async def confirm(workspace: Workspace, delivery_id: Id, *, url: str) -> Deliver
         )
     receipt = Receipt(remote_id=remote_id, url=address.strip())
     try:
-        moved = await deliveries.settle_part(
-            delivery, receipt, source=State.UNCONFIRMED, where=_ASKED | {"move_id": delivery.move_id}
-        )
-    except deliveries.ReceiptTaken:
+        moved = await receipts.save(delivery, receipt, source=State.UNCONFIRMED, where=_ASKED | {"move_id": delivery.move_id})
+    except receipts.ReceiptTaken:
         raise Invalid({"url": "This is the address of another post of yours."}) from None
     return _or_too_late(moved, "Meanwhile its fate was found out.")
 
@@ -168,7 +166,7 @@ async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
     delivery = await get(workspace, delivery_id)
     if delivery.unnamed:
         raise TooLate(_OUT)
-    moved = await deliveries.move(
+    moved = await move(
         delivery.id,
         State.UNCONFIRMED,
         State.MISSED if await lateness.verdict(delivery, delivery.fenced_at) else State.SCHEDULED,
@@ -177,7 +175,7 @@ async def deny(workspace: Workspace, delivery_id: Id) -> Delivery:
         begun_at=EPOCH,
         checks=0,
         undecidable=False,
-        **await _soonest(delivery),
+        **_soonest(delivery),
     )
     if moved is not None:
         await outbox.catch_up(moved)

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from app.engine import deliveries, dispatching, outbox
 from app.errors import Conflict, GoneOut, NotFound, Unsure
 from app.ids import Id
-from app.models import EDITABLE, Post, State, Workspace, now, reading
+from app.models import Post, State, Workspace, now, reading
 
 CANCELED = "This post was canceled. Press the button again if it is to go out after all."
 
@@ -71,7 +71,7 @@ async def _again(workspace: Workspace, post: Post) -> Post:
 
 async def _replace(known: Post, post: Post, *, sure: bool) -> Post:
     found = await outbox.of(known.id)
-    if any(one.state == State.PUBLISHED for one in found) and (post.draft or not any(one.state in EDITABLE for one in found)):
+    if any(one.state == State.PUBLISHED for one in found) and (post.draft or not any(one.editable for one in found)):
         raise GoneOut
     if known.canceled and not post.draft and not sure:
         raise Unsure(CANCELED)

@@ -1,16 +1,16 @@
 """Posts as people see them: a status in words, what was sent or is written, and the actions that are possible now."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from types import MappingProxyType
 
-from app.engine import outbox
+from app.engine import attempts, outbox
 from app.errors import NotFound
 from app.ids import Id
 from app.models import (
-    EDITABLE,
     FINAL,
     IN_FLIGHT,
     Account,
@@ -24,7 +24,6 @@ from app.models import (
     reading,
     tidy,
 )
-from app.queries import equal
 from app.services.writing.composing import attached
 from app.services.writing.words import DeliveryView, describe
 
@@ -51,19 +50,19 @@ class PostView:
     zone: str
 
 
+_CANCELABLE = frozenset({State.SCHEDULED, State.QUEUED, State.MISSED})
+_NONE: Mapping[Id, list[Attempt]] = MappingProxyType({})
+
+
 async def view(workspace: Workspace, post_id: Id) -> PostView:
     """One post. Raises ``NotFound``."""
     post = await reading.get(Post, post_id)
     if post is None or post.workspace_id != workspace.id:
         raise NotFound
     found = await outbox.of(post.id)
-    attempts = await asyncio.gather(*(_attempts(delivery) for delivery in found))
-    [seen] = await of([post], found, [attempt for some in attempts for attempt in some])
+    tries = await asyncio.gather(*(attempts.of(delivery) for delivery in found))
+    [seen] = await of([post], found, {delivery.id: some for delivery, some in zip(found, tries, strict=True)})
     return replace(seen, deliveries=[await _with_media(workspace, seen, row) for row in seen.deliveries])
-
-
-async def _attempts(delivery: Delivery) -> list[Attempt]:
-    return await reading.find(Attempt, equal(delivery_id=delivery.id), sort="started_at")
 
 
 async def _with_media(workspace: Workspace, seen: PostView, row: DeliveryView) -> DeliveryView:
@@ -72,17 +71,16 @@ async def _with_media(workspace: Workspace, seen: PostView, row: DeliveryView) -
     return replace(row, own_media=await attached(workspace, row.delivery.attachments))
 
 
-async def of(posts: Sequence[Post], found: Sequence[Delivery], attempts: Sequence[Attempt] = ()) -> list[PostView]:
-    """The posts with their deliveries among ``found``, and what is among ``attempts`` of these."""
+async def of(posts: Sequence[Post], found: Sequence[Delivery], tries: Mapping[Id, list[Attempt]] = _NONE) -> list[PostView]:
+    """The posts with their deliveries among ``found``; ``tries`` are their attempts, by delivery, where they are to be shown."""
     account_ids = list({delivery.account_id for delivery in found})
     known = {one.id: one for one in await reading.find(Account, {"_id": {"$in": account_ids}})} if account_ids else {}
     by_post = _grouped(found, "post_id")
-    by_delivery = _grouped(attempts, "delivery_id")
     return [
         _post_view(
             post,
             [
-                describe(one, known[one.account_id], by_delivery.get(one.id, []), zone=post.zone, at=now())
+                describe(one, known[one.account_id], tries.get(one.id, []), zone=post.zone, at=now())
                 for one in sorted(by_post.get(post.id, []), key=lambda delivery: delivery.created_at)
                 if one.account_id in known
             ],
@@ -100,7 +98,7 @@ def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
     found = [row.delivery for row in rows]
     states = [delivery.state for delivery in found]
     sent = next((delivery for delivery in found if delivery.state == State.PUBLISHED), None)
-    free = not any(state in IN_FLIGHT for state in states)
+    free = not any(delivery.state in IN_FLIGHT and not delivery.preparing for delivery in found)
     text = sent.text if sent else post.text
     return PostView(
         post=post,
@@ -109,9 +107,9 @@ def _post_view(post: Post, rows: list[DeliveryView]) -> PostView:
         attachments=sent.attachments if sent else post.attachments,
         deliveries=[replace(row, own_text=_other(row.delivery.text, text), actions=_offered(post, row)) for row in rows],
         final=all(delivery.state in FINAL or delivery.undecidable for delivery in found),
-        can_edit=free and (not states or any(state in EDITABLE for state in states)),
-        can_cancel=any(state in {State.SCHEDULED, State.QUEUED, State.MISSED} for state in states),
-        can_reschedule=free and any(delivery.state in EDITABLE and not delivery.dropped for delivery in found),
+        can_edit=free and (not states or any(one.editable for one in found)),
+        can_cancel=any(one.preparing or one.state in _CANCELABLE for one in found),
+        can_reschedule=free and any(one.editable and not one.dropped for one in found),
         can_duplicate=sent is not None,
         can_delete=free and sent is None,
         planned_at=sent.planned_at if sent else post.planned_at,

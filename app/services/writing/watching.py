@@ -1,7 +1,7 @@
 """Whether an open page still shows the truth: most looks at it change nothing, and are answered by one query.
 
-A page carries a mark of what it shows. While nothing is under way, all of that follows from the deliveries alone and the time, so
-the mark can be made anew from them. Otherwise attempts and accounts have a part in it, and it needs the whole view.
+A page carries a mark of what it shows. While no person is asked, all of that follows from the deliveries alone and the time, so
+the mark can be made anew from them. Otherwise accounts have a part in it, and it needs the whole view.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from app.queries import equal
 from app.services.writing import words
 from app.services.writing.views import PostView
 
-_QUIET = frozenset({State.SCHEDULED, State.QUEUED, State.PUBLISHED})
-"""No worker has it in its hands, and no person is asked: what they could do would depend on the account."""
+_QUIET = frozenset({State.SCHEDULED, State.QUEUED, State.PUBLISHING, State.PROCESSING, State.PUBLISHED})
+"""No person is asked: what they could do would depend on the account."""
 
 
 def mark(view: PostView, at: datetime) -> str:
     """Changes whenever the status block of the page would, as of the instant ``at``. Pure."""
     deliveries = [row.delivery for row in view.deliveries]
-    if all(one.state in _QUIET for one in deliveries) and all(one.finished_at for row in view.deliveries for one in row.attempts):
+    if all(one.state in _QUIET for one in deliveries):
         return _of_deliveries(deliveries, at)
     rows = [
         (row.label, row.detail, row.url, sorted(row.actions), [(one.id, one.step, one.outcome) for one in row.attempts])

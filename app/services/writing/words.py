@@ -68,7 +68,7 @@ def said(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]
         case State.UNCONFIRMED:
             return "Checking", "progress", "The network's answer got lost. We are asking whether the post is there."
         case State.PUBLISHED:
-            return "Published", "good", _at("Published", delivery.published_at, zone)
+            return "Published", "good", _at("Published", delivery.published_at, zone) + _missing(delivery)
         case State.FAILED:
             return "Failed", "bad", reason
         case State.MISSED:
@@ -78,6 +78,11 @@ def said(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]
             return "Gave up", "bad", f"{reason} We tried {_times(delivery.attempts)}."
         case State.CANCELED:
             return "Canceled", "neutral", _canceled(delivery, reason)
+
+
+def _missing(delivery: Delivery) -> str:
+    """What is not there beside the post that is."""
+    return "".join(f" Its {part.kind} is missing: {part.trouble.message}" for part in delivery.parts if part.trouble)
 
 
 def _canceled(delivery: Delivery, reason: str) -> str:
@@ -122,6 +127,6 @@ def _actions(delivery: Delivery) -> frozenset[str]:
         case State.DEAD | State.CANCELED:
             return frozenset({"send_again"})
         case State.UNCONFIRMED if delivery.undecidable:
-            return frozenset({"confirm", "deny", "drop"})
+            return frozenset({"confirm", "drop"} if delivery.unnamed else {"confirm", "deny", "drop"})
         case _:
             return frozenset()

@@ -22,6 +22,10 @@ class Clockwork(asyncio.SelectorEventLoop):
 
     passed = 0.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_task_factory(make_task)
+
     def time(self) -> float:
         return super().time() + self.passed
 
@@ -37,6 +41,29 @@ class Worker(asyncio.Task[None]):
             return False
         self.stopped = True
         return super().cancel(msg)
+
+
+class Hand(asyncio.Task[Any]):
+    """A worker's try at one of the deliveries of its message. It dies with its worker."""
+
+    worker: Worker | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if self.worker is not None:
+            if self.worker.dead:
+                return False
+            self.worker.stopped = True
+        return super().cancel(msg)
+
+
+def make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
+    """For the loop's factory of tasks: an attempt that a worker begins is its hand."""
+    begun_by = asyncio.current_task(loop)
+    if getattr(work, "__name__", "") != "_attempt" or not isinstance(begun_by, Worker):
+        return asyncio.Task(work, loop=loop, **more)
+    hand = Hand(work, loop=loop, **more)
+    hand.worker = begun_by
+    return hand
 
 
 @dataclass

@@ -9,11 +9,9 @@ import httpx
 import pytest
 
 from app import runtime
-from app.engine import access, turns
+from app.engine import access
 from app.errors import Invalid, NotFound
-from app.ids import Id
 from app.models import (
-    EPOCH,
     Account,
     AccountState,
     Grant,
@@ -238,28 +236,3 @@ async def test_what_a_disconnection_canceled_goes_out_when_a_person_says_so(worl
     await remedies.send_again(world.workspace, delivery.id, sure=True)
     await world.dispatch()
     assert (await fresh(delivery)).state == State.PUBLISHED
-
-
-# --- one thing at a time ----------------------------------------------------------------------------------------------
-
-
-async def test_of_many_who_want_a_turn_one_gets_it(world: World) -> None:
-    account: Any = world.accounts["bluesky"]
-    taken = [turn for turn in await asyncio.gather(*(turns.take_turn(account.id) for _ in range(10))) if turn]
-    assert len(taken) == 1
-    assert await turns.take_turn(account.id) is None
-    await turns.end_turn(taken[0], sent=False)
-    assert await turns.take_turn(account.id) is not None
-    assert await turns.take_turn(Id()) is None
-
-
-async def test_a_turn_that_was_lost_ends_nobody_elses(world: World) -> None:
-    account = world.accounts["bluesky"]
-    lost = await turns.take_turn(account.id)
-    await put(account, busy_until=EPOCH)
-    holding = await turns.take_turn(account.id)
-    assert lost is not None
-    assert holding is not None
-    await turns.end_turn(lost, sent=False)
-    await turns.extend_turn(lost)
-    assert await turns.take_turn(account.id) is None

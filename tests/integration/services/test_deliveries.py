@@ -7,13 +7,13 @@ from itertools import product
 import pytest
 
 from app import runtime
-from app.engine import deliveries, publishing
+from app.engine import moves
 from app.engine.faultpoints import ANSWERED
 from app.errors import NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, FINAL, TRANSITIONS, Delivery, Part, State, now
 from app.services.writing import remedies
-from tests.integration.services.world import World, fresh, put, until
+from tests.integration.services.world import World, fresh, put, ring, until
 from tests.servers.process import Server
 
 
@@ -39,26 +39,26 @@ async def test_a_move_does_what_the_table_allows_and_nothing_else(world: World, 
     for target in State:
         delivery = await delivery_in(world, source)
         if target in TRANSITIONS[source]:
-            moved = await deliveries.move(delivery.id, source, target)
+            moved = await moves.move(delivery.id, source, target)
             assert moved == await fresh(delivery)
             assert moved.state == target
         else:
             with pytest.raises(ValueError, match=f"{source} cannot become {target}"):
-                await deliveries.move(delivery.id, source, target)
+                await moves.move(delivery.id, source, target)
             assert await fresh(delivery) == delivery
 
 
 async def test_a_move_from_several_states_is_refused_if_one_of_them_forbids_it(world: World) -> None:
     delivery = await delivery_in(world, State.SCHEDULED)
     with pytest.raises(ValueError, match="published cannot become canceled"):
-        await deliveries.move(delivery.id, (State.SCHEDULED, State.PUBLISHED), State.CANCELED)
+        await moves.move(delivery.id, (State.SCHEDULED, State.PUBLISHED), State.CANCELED)
     assert await fresh(delivery) == delivery
 
 
 async def test_a_move_from_another_state_than_the_delivery_is_in_changes_nothing(world: World) -> None:
     for is_in, source in product((State.PUBLISHED, State.PUBLISHING, State.CANCELED), (State.SCHEDULED, State.QUEUED)):
         delivery = await delivery_in(world, is_in)
-        assert await deliveries.move(delivery.id, source, State.QUEUED, strikes=9) is None
+        assert await moves.move(delivery.id, source, State.QUEUED, strikes=9) is None
         assert await fresh(delivery) == delivery
 
 
@@ -66,7 +66,7 @@ async def test_of_many_who_move_the_same_delivery_one_succeeds(world: World) -> 
     delivery = await delivery_in(world, State.SCHEDULED)
     guard = {"move_id": delivery.move_id}
     tried = await asyncio.gather(
-        *(deliveries.move(delivery.id, State.SCHEDULED, State.QUEUED, where=guard, increase={"checks": 1}) for _ in range(20))
+        *(moves.move(delivery.id, State.SCHEDULED, State.QUEUED, where=guard, increase={"checks": 1}) for _ in range(20))
     )
     assert [one for one in tried if one is not None] == [await fresh(delivery)]
     assert (await fresh(delivery)).checks == 1
@@ -76,8 +76,8 @@ async def test_of_two_different_moves_at_once_one_succeeds(world: World) -> None
     for _ in range(10):
         delivery = await delivery_in(world, State.QUEUED)
         sent, canceled = await asyncio.gather(
-            deliveries.move(delivery.id, State.QUEUED, State.PUBLISHING),
-            deliveries.move(delivery.id, State.QUEUED, State.CANCELED),
+            moves.move(delivery.id, State.QUEUED, State.PUBLISHING),
+            moves.move(delivery.id, State.QUEUED, State.CANCELED),
         )
         assert (sent is None) != (canceled is None)
 
@@ -147,7 +147,7 @@ async def test_a_receipt_is_saved_even_if_the_database_is_away_for_a_moment(
     points = runtime.current().settings.fault_points
     assert points is not None
     (points / ANSWERED).touch()
-    sending = asyncio.create_task(publishing.publish(delivery.id))
+    sending = asyncio.create_task(ring(delivery))
     await until(lambda: any(points.glob(f"{ANSWERED}.*")))
     database.stop()
     for held in points.glob(f"{ANSWERED}.*"):

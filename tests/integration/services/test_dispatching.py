@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from app.engine import backoff, dispatching, publishing
-from app.models import EPOCH, Account, Attempt, Delivery, Grant, LatePolicy, Post, State, Workspace, now
+from app.engine import backoff, dispatching
+from app.ids import Id
+from app.models import EPOCH, Attempt, AttemptKind, Delivery, Grant, LatePolicy, Post, State, Workspace, now
 from app.services.writing import posts
 from tests.integration.services.belfry import NAME, Belfry
-from tests.integration.services.world import World, fresh, of_post, put, settings, settled
+from tests.integration.services.world import World, fresh, of_post, put, ring, settings, settled
 
 MINUTE = timedelta(minutes=1)
 
@@ -25,6 +26,11 @@ async def due_in(world: World, delay: timedelta, platform: str = "bluesky") -> D
     return await fresh(delivery)
 
 
+def sent(world: World) -> list[Id]:
+    """The deliveries that messages are out for, in order."""
+    return [delivery_id for message in world.outbox.messages for delivery_id in message.delivery_ids]
+
+
 # --- to the broker ----------------------------------------------------------------------------------------------------
 
 
@@ -32,8 +38,8 @@ async def test_what_is_due_within_the_horizon_goes_to_the_broker_with_the_delay_
     soon = await due_in(world, timedelta(seconds=40))
     await dispatching.run_pass(now())
     [message] = world.outbox.messages
-    assert (message.actor, message.delivery_id, message.platform) == ("publish", soon.id, "bluesky")
-    assert abs(message.due_at - soon.due_at) < timedelta(seconds=1)
+    assert (message.actor, message.delivery_ids, message.platform) == ("publish", [soon.id], "bluesky")
+    assert abs(message.due_at - (soon.due_at - settings().ready_time)) < timedelta(seconds=1)
     assert (await fresh(soon)).state == State.QUEUED
 
 
@@ -49,7 +55,7 @@ async def test_what_is_due_later_stays_in_the_database(world: World) -> None:
 async def test_what_is_overdue_goes_at_once_and_the_most_overdue_first(world: World) -> None:
     overdue = [await due_in(world, -timedelta(seconds=seconds)) for seconds in (5, 20, 10)]
     await dispatching.run_pass(now())
-    assert [message.delivery_id for message in world.outbox.messages] == [overdue[at].id for at in (1, 2, 0)]
+    assert sent(world) == [overdue[at].id for at in (1, 2, 0)]
     assert all(message.due_at <= now() for message in world.outbox.messages)
 
 
@@ -83,7 +89,7 @@ async def test_a_form_does_not_fail_with_the_broker(world: World) -> None:
 async def test_two_dispatchers_send_each_message_once(world: World) -> None:
     waiting = [await due_in(world, timedelta(seconds=seconds)) for seconds in range(12)]
     await asyncio.gather(*(dispatching.run_pass(now()) for _ in range(3)))
-    assert sorted(message.delivery_id for message in world.outbox.messages) == sorted(delivery.id for delivery in waiting)
+    assert sorted(sent(world)) == sorted(delivery.id for delivery in waiting)
 
 
 async def test_more_than_one_batch_is_sent_by_several_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,16 +138,16 @@ async def test_a_broker_that_lost_everything_delays_and_loses_nothing(world: Wor
 # --- workers that are gone --------------------------------------------------------------------------------------------
 
 
-async def abandoned(world: World, *, fenced: bool) -> Delivery:
+async def abandoned(world: World, platform: str = "bluesky", *, fenced: bool) -> Delivery:
     """A delivery whose worker was killed, before the fence or behind it."""
-    delivery = await world.queued("bluesky")
+    delivery = await world.queued(platform)
     world.outbox.messages.clear()
-    attempt = await Attempt(
-        delivery_id=delivery.id, workspace_id=delivery.workspace_id, kind="publish", number=1, worker="worker-0"
-    ).insert()
+    attempt = Attempt(kind=AttemptKind.PUBLISH, number=1, worker="worker-0")
     lease = now() + settings().lease_time
     fence = now() if fenced else EPOCH
-    await put(delivery, state=State.PUBLISHING, attempts=1, attempt_id=attempt.id, lease_until=lease, fenced_at=fence)
+    tries, turn = [attempt.model_dump()], delivery.account_id
+    await put(delivery, state=State.PUBLISHING, attempts=1, attempt_id=attempt.id, tries=tries, turn=turn)
+    await put(delivery, lease_until=lease, fenced_at=fence, not_before=fence)
     return await fresh(delivery)
 
 
@@ -162,7 +168,8 @@ async def test_the_fence_tells_what_becomes_of_a_lost_workers_delivery(
     taken = await fresh(delivery)
     assert (taken.state, taken.strikes, taken.trouble.code) == (afterwards, 1, "worker_lost")
     assert taken.lease_until == EPOCH
-    attempt = await Attempt.get(delivery.attempt_id)
+    assert taken.turn is None
+    [attempt] = taken.tries
     assert (attempt.outcome, attempt.code) == ("worker lost", "worker_lost")
     assert str(delivery.id) in caplog.text
 
@@ -191,13 +198,11 @@ async def test_of_several_dispatchers_one_takes_over(world: World) -> None:
 
 
 async def test_a_process_that_is_alone_takes_everything_over_when_it_starts(world: World) -> None:
-    before, behind = await abandoned(world, fenced=False), await abandoned(world, fenced=True)
+    before, behind = await abandoned(world, fenced=False), await abandoned(world, "mastodon", fenced=True)
     queued = await world.queued("mastodon")
     world.outbox.messages.clear()
     asked = await due_in(world, -MINUTE)
     await put(asked, state=State.UNCONFIRMED, lease_until=now() + MINUTE)
-    for account in world.accounts.values():
-        await put(account, busy_until=now() + MINUTE)
     for grant in await Grant.find({}).to_list():
         await put(grant, refreshing_until=now() + MINUTE)
 
@@ -205,7 +210,6 @@ async def test_a_process_that_is_alone_takes_everything_over_when_it_starts(worl
     states = [(await fresh(delivery)).state for delivery in (before, behind, queued, asked)]
     assert states == [State.SCHEDULED, State.UNCONFIRMED, State.SCHEDULED, State.UNCONFIRMED]
     assert (await fresh(asked)).lease_until == EPOCH
-    assert all(account.busy_until == EPOCH for account in await Account.find({}).to_list())
     assert all(grant.refreshing_until == EPOCH for grant in await Grant.find({}).to_list())
 
 
@@ -272,7 +276,7 @@ async def test_what_is_published_is_never_missed(world: World) -> None:
     await world.outbox.deliver()
     before = await fresh(delivery)
     await world.pass_time(timedelta(days=2))
-    await publishing.publish(delivery.id)
+    await ring(delivery)
     assert (await fresh(delivery)).model_dump(include={"state", "move_id"}) == before.model_dump(include={"state", "move_id"})
 
 
@@ -283,4 +287,4 @@ async def test_a_delivery_that_cannot_be_read_holds_up_nobody(world: World) -> N
     await put(broken, parts="from another version")
     world.outbox.messages.clear()
     await dispatching.run_pass(now())
-    assert [message.delivery_id for message in world.outbox.messages] == [fine.id]
+    assert sent(world) == [fine.id]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.engine import backoff, dispatching, publishing, reconciling
+from app.engine import backoff, dispatching, reconciling
 from app.engine.faultpoints import ANSWERED
 from app.engine.order import IN_ORDER
 from app.ids import Id
@@ -19,7 +19,7 @@ from platforms.errors import QuotaExhausted, RateLimited, Unavailable, Unexpecte
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.test_posts import scheduled
 from tests.integration.services.test_will import held, let_go
-from tests.integration.services.world import World, fresh, of_post, put, settings
+from tests.integration.services.world import World, fresh, of_post, put, ring, settings
 
 SETTLED = timedelta(seconds=106)
 
@@ -195,7 +195,7 @@ async def test_a_later_post_waits_for_an_earlier_one_that_is_tried_again_and_pas
     belfry.publishing += [Unavailable(NAME, "away", "Away.", retry_after=timedelta(seconds=40))] * 20
     await world.outbox.deliver()
     second = await world.queued(NAME, text="Second")
-    again = await publishing.publish(second.id)
+    again = await ring(second)
     assert again is not None
     assert again.due_at >= (await fresh(first)).due_at
     assert belfry.posts == {}

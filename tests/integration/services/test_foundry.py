@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.engine import dispatching
-from app.models import Delivery, State, now
+from app.models import EPOCH, Delivery, State, now
 from app.services.accounts import connecting
 from platforms import REGISTRY
 from tests.integration.services.world import World, fresh
@@ -75,6 +75,34 @@ async def test_a_post_that_comes_out_late_is_not_called_published_before(foundry
     await asyncio.sleep(2)
     assert (await later(foundry, delivery)).state == State.PUBLISHED
     assert len(await foundry.texts()) == 1
+
+
+async def test_while_a_container_is_prepared_turn_and_worker_are_free_and_no_try_is_used_up(foundry: World) -> None:
+    await quirk(foundry, "processes", 2)
+    waiting = await sent(foundry)
+    assert (waiting.state, waiting.strikes, waiting.turn, waiting.trouble) == (State.SCHEDULED, 0, None, None)
+    assert (waiting.fenced_at, waiting.tries[-1].outcome) == (EPOCH, "waiting")
+    assert "container" in waiting.saved
+    assert await foundry.texts() == []
+    await asyncio.sleep(2)
+    done = await later(foundry, waiting, timedelta(seconds=10))
+    assert (done.state, done.attempts, len(await foundry.texts())) == (State.PUBLISHED, 2, 1)
+
+
+async def test_a_container_that_is_never_ready_is_given_up_in_the_end(foundry: World) -> None:
+    await quirk(foundry, "processes", 3600)
+    delivery = await sent(foundry)
+    for _ in range(3):
+        delivery = await later(foundry, delivery)
+    assert (delivery.state, delivery.trouble.code) == (State.FAILED, "endless_waiting")
+    assert await foundry.texts() == []
+
+
+async def test_a_container_that_is_refused_while_it_is_prepared_fails_with_the_reason(foundry: World) -> None:
+    await quirk(foundry, "refuses_processed")
+    refused = await sent(foundry)
+    assert (refused.state, refused.fenced_at) == (State.FAILED, EPOCH)
+    assert await foundry.texts() == []
 
 
 @pytest.mark.parametrize(("fault", "posts_before"), [("error_500", 0), ("error_500_after_accept", 1)])

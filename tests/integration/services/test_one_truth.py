@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from app import runtime
-from app.courier import RECONCILE
+from app.courier import PUBLISH, RECONCILE
 from app.engine import dispatching, grants, outbox
 from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED, TOLD, UPLOADED
 from app.engine.grants import Sealed
 from app.errors import Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import EPOCH, FINAL, Account, AccountState, Attempt, Delivery, Grant, Post, State, User, Variant, now, reading
+from app.models import EPOCH, FINAL, Account, AccountState, Delivery, Grant, PastAttempt, Post, State, User, Variant, now, reading
 from app.services.accounts import profiles
 from app.services.writing import posts, remedies
 from app.services.writing.posts import Draft, Target
@@ -59,6 +59,8 @@ HOPS = [timedelta(seconds=seconds) for seconds in (5, 35, 70, 5, 35, 70, 600, 72
 REST = [timedelta(seconds=seconds) for seconds in (35, 70, 70, 300, 900, 2700, 9000, 24_000, 90_000, 70, 300, 900, 2700, 9000)]
 """Hops in which everything comes to rest: together longer than all tries, all looks, and what was planned for tomorrow."""
 
+
+SOON = timedelta(seconds=0.5)
 
 NAMES = st.lists(st.sampled_from(PLATFORMS), min_size=1, unique=True)
 VERBS = st.sampled_from(["now", "soon", "now", "draft", "tomorrow", "now"])
@@ -125,10 +127,10 @@ class Stage:
         self.tower.become(kind)
         self.world.outbox.messages.clear()
         self.world.outbox.accepting = True
-        for model in (Post, Delivery, Attempt):
+        for model in (Post, Delivery, PastAttempt):
             await model.get_pymongo_collection().delete_many({})
         for account in self.world.accounts.values():
-            leases = dict.fromkeys(("busy_until", "blocked_until", "retrying_until"), EPOCH)
+            leases = dict.fromkeys(("blocked_until", "retrying_until", "line_until"), EPOCH)
             await put(account, **leases)
         await self.reconnect()
 
@@ -481,7 +483,12 @@ class Together(RuleBasedStateMachine):
     # --- workers and time ---------------------------------------------------------------------------------------------
 
     def due(self) -> list[Message]:
-        return [one for one in self.world.outbox.messages if one.due_at <= now() + timedelta(seconds=0.5)]
+        """What would be done at once: a message that comes to make ready waits here until it is time to send."""
+        return [one for one in self.world.outbox.messages if one.due_at <= now() + SOON and self.run(self.ripe(one))]
+
+    async def ripe(self, message: Message) -> bool:
+        some = [await reading.get(Delivery, delivery_id) for delivery_id in message.delivery_ids]
+        return message.actor != PUBLISH or all(one is None or one.due_at <= now() + SOON for one in some)
 
     def take(self, message: Message) -> Awaitable[None]:
         if message in self.world.outbox.messages:
@@ -513,7 +520,7 @@ class Together(RuleBasedStateMachine):
                 self.do(self.save("now", self.words(list(PLATFORMS), own=False), Target(new_id=Id())))
             self.advance(max(min(soon, default=timedelta()), timedelta()) + timedelta(seconds=1))
             self.run(self.crew.work(dispatching.run_pass(now())))
-        return [one for one in self.due() if self.run(reading.get(Delivery, one.delivery_id))]
+        return [one for one in self.due() if any(self.run(reading.get(Delivery, each)) for each in one.delivery_ids)]
 
     def deliver(self, number: int, copies: int, trouble: int | None) -> None:
         if due := self.waiting():
@@ -533,11 +540,12 @@ class Together(RuleBasedStateMachine):
     def a_worker_stands_still(self, number: int, step: str, trouble: int | None) -> None:
         if due := self.waiting():
             message = due[number % len(due)]
-            delivery = self.run(reading.get(Delivery, message.delivery_id))
-            if self.crew.ask_to_stand(TOLD if message.actor == RECONCILE else step, delivery.account_id):
+            held = message.delivery_ids[number % len(message.delivery_ids)]
+            delivery = self.run(reading.get(Delivery, held))
+            if delivery is not None and self.crew.ask_to_stand(TOLD if message.actor == RECONCILE else step, delivery.account_id):
                 self.strike(message, trouble)
                 shift = self.run(self.crew.work(self.take(message)))
-                shift.holds = self.run(reading.get(Delivery, message.delivery_id))
+                shift.holds = self.run(reading.get(Delivery, held))
                 self.crew.ask_nobody()
 
     def meanwhile(self, number: int, step: str, trouble: int | None, kind: str, fate: str) -> None:

@@ -166,7 +166,7 @@ async def test_a_form_sent_twice_is_no_error_even_if_the_first_is_being_sent(wor
     first = await posts.publish_now(world.workspace, world.alice, world.draft("bluesky"), Target(new_id=nonce))
     await settled()
     [delivery] = await of_post(first)
-    await put(delivery, state=state)
+    await put(delivery, state=state, fenced_at=now())
     before = await fresh(delivery)
     again = await posts.publish_now(world.workspace, world.alice, world.draft("bluesky"), Target(new_id=nonce))
     assert again.id == nonce
@@ -236,7 +236,7 @@ async def test_an_edit_changes_texts_and_keys(world: World) -> None:
 async def test_an_edit_wins_or_is_too_late(world: World, state: State) -> None:
     post = await scheduled(world, "bluesky")
     [delivery] = await of_post(post)
-    await put(delivery, state=state, strikes=3, undecidable=state == State.UNCONFIRMED)
+    await put(delivery, state=state, strikes=3, undecidable=state == State.UNCONFIRMED, fenced_at=now())
     before = await fresh(delivery)
     edit = posts.schedule(world.workspace, world.alice, planned(world.draft("bluesky", text="Louder")), Target(post_id=post.id))
     if state not in EDITABLE:
@@ -264,7 +264,7 @@ async def test_an_account_taken_out_of_a_post_gets_nothing(world: World) -> None
 async def test_an_account_taken_out_while_it_is_being_sent_is_too_late(world: World) -> None:
     post = await scheduled(world)
     sending, waiting = await of_post(post)
-    await put(sending, state=State.PUBLISHING)
+    await put(sending, state=State.PUBLISHING, fenced_at=now())
     with pytest.raises(TooLate):
         await posts.schedule(
             world.workspace, world.alice, planned(world.draft("mastodon", text="Louder")), Target(post_id=post.id)
@@ -340,10 +340,10 @@ async def test_cancel_wins_or_is_too_late(world: World, state: State) -> None:
     if state in {State.SCHEDULED, State.QUEUED, State.MISSED}:
         await posts.cancel(world.workspace, post.id)
         assert (await fresh(delivery)).state == State.CANCELED
-    elif state == State.PUBLISHING:  # not fenced: it is stopped there
+    elif state == State.PUBLISHING:  # not fenced: it is taken back
         await posts.cancel(world.workspace, post.id)
         assert (await Post.get(post.id)).canceled
-        assert await fresh(delivery) == before
+        assert (await fresh(delivery)).state == State.CANCELED
     else:
         with pytest.raises(TooLate):
             await posts.cancel(world.workspace, post.id)
@@ -354,7 +354,7 @@ async def test_cancel_wins_or_is_too_late(world: World, state: State) -> None:
 async def test_reschedule_wins_or_is_too_late(world: World, state: State) -> None:
     post = await scheduled(world, "bluesky")
     [delivery] = await of_post(post)
-    await put(delivery, state=state)
+    await put(delivery, state=state, fenced_at=now())
     before = await fresh(delivery)
     later = planned(Draft(), timedelta(days=3), "Europe/Berlin")
     move = posts.reschedule(world.workspace, post.id, date=later.date, time=later.time, zone=later.zone)
@@ -375,7 +375,7 @@ async def test_reschedule_wins_or_is_too_late(world: World, state: State) -> Non
 async def test_delete_wins_or_is_too_late(world: World, state: State) -> None:
     post = await scheduled(world, "bluesky")
     [delivery] = await of_post(post)
-    await put(delivery, state=state)
+    await put(delivery, state=state, fenced_at=now())
     before = await fresh(delivery)
     if state in EDITABLE:
         await posts.delete(world.workspace, post.id)
@@ -402,7 +402,7 @@ async def test_a_cancel_that_meets_a_worker_either_wins_or_is_too_late(world: Wo
 async def test_cancel_stops_what_waits_and_lets_the_rest_go(world: World) -> None:
     post = await scheduled(world)
     sending, waiting = await of_post(post)
-    await put(sending, state=State.PUBLISHING)
+    await put(sending, state=State.PUBLISHING, fenced_at=now())
     await posts.cancel(world.workspace, post.id)
     assert [(await fresh(one)).state for one in (sending, waiting)] == [State.PUBLISHING, State.CANCELED]
 

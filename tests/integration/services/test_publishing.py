@@ -9,11 +9,11 @@ import pytest
 
 from app.engine import backoff, dispatching, publishing
 from app.engine.faultpoints import ANSWERED, CLAIMED, FENCED, SAVED
-from app.models import EPOCH, Account, AccountState, Attempt, Delivery, Grant, State, now
+from app.models import EPOCH, Account, AccountState, Delivery, Grant, State, now
 from app.services.writing import posts, remedies, views
 from app.services.writing.posts import Target
 from tests.integration.services.belfry import NAME, Belfry
-from tests.integration.services.world import World, fresh, of_post, put, settings, until
+from tests.integration.services.world import World, fresh, of_post, put, ring, settings, until
 
 UNANSWERED = {
     "error_500": False,
@@ -43,16 +43,16 @@ async def test_a_due_delivery_is_published_and_keeps_the_networks_receipt(world:
 
 async def test_a_second_message_does_nothing(world: World, platform: str) -> None:
     delivery = await world.queued(platform)
-    await publishing.publish(delivery.id)
+    await ring(delivery)
     before = await fresh(delivery)
-    assert await publishing.publish(delivery.id) is None
+    assert await ring(delivery) is None
     assert await fresh(delivery) == before
     assert (await world.judge.counted(platform))["publish"] == 1
 
 
 async def test_of_twenty_messages_at_the_same_time_one_publishes(world: World, platform: str) -> None:
     delivery = await world.queued(platform)
-    await asyncio.gather(*(publishing.publish(delivery.id) for _ in range(20)))
+    await asyncio.gather(*(ring(delivery) for _ in range(20)))
     assert (await fresh(delivery)).state == State.PUBLISHED
     assert len(await world.texts()) == 1
     assert (await world.judge.counted(platform))["publish"] == 1
@@ -75,7 +75,7 @@ async def test_a_message_for_nothing_does_nothing(world: World) -> None:
 async def test_the_attempt_is_on_record(world: World) -> None:
     delivery = await world.queued("bluesky")
     await world.outbox.deliver()
-    [attempt] = await Attempt.find({"delivery_id": delivery.id}).to_list()
+    [attempt] = (await fresh(delivery)).tries
     assert (attempt.number, attempt.worker, attempt.outcome) == (1, "worker-1", "published")
     assert attempt.finished_at is not None
 
@@ -102,13 +102,13 @@ async def test_the_old_message_of_a_delivery_moved_to_later_does_nothing(world: 
 
 
 async def test_a_message_that_comes_too_early_is_sent_back_with_the_rest_of_its_delay(world: World) -> None:
-    """A worker whose clock is three seconds behind would drop it else, and only the sweep would send it again."""
+    """A worker whose clock is behind would drop it else, and only the sweep would send it again."""
     delivery = await world.queued("bluesky")
-    at = now() + timedelta(seconds=3)
+    at = now() + settings().ready_time + timedelta(seconds=3)
     await put(delivery, due_at=at)
-    again = await publishing.publish(delivery.id)
+    again = await ring(delivery)
     assert again is not None
-    assert (again.state, again.due_at) == (State.QUEUED, at)
+    assert (again.state, again.due_at) == (State.QUEUED, at - settings().ready_time)
     assert (await fresh(delivery)).state == State.QUEUED
     assert await world.texts() == []
 
@@ -172,7 +172,7 @@ async def test_a_rate_limit_costs_no_strike_and_waits_as_long_as_the_network_say
     delivery = await world.queued(platform)
     await world.judge.fault(platform, "rate_limited", seconds=7, times=1)
     before = now()
-    decision = await publishing.publish(delivery.id)
+    decision = await ring(delivery)
     limited = await fresh(delivery)
     assert (limited.state, limited.strikes) == (State.QUEUED, 0)
     assert decision is not None
@@ -265,39 +265,47 @@ async def test_after_the_last_strike_the_delivery_is_dead(world: World) -> None:
 async def hold(world: World, delivery: Delivery, step: str) -> "asyncio.Task[object]":
     """A worker that stands still at ``step`` of publishing ``delivery``, until :func:`release`."""
     (settings().fault_points / step).touch()
-    task = asyncio.create_task(publishing.publish(delivery.id))
+    task = asyncio.create_task(ring(delivery))
     await until(lambda: any(settings().fault_points.glob(f"{step}.*")))
     return task
 
 
-async def release(task: "asyncio.Task[object]") -> None:
-    """Let every held worker go on, and wait for ``task``."""
+def ask_nobody() -> None:
+    """No worker is held any more."""
     for point in settings().fault_points.iterdir():
         point.unlink()
+
+
+async def release(task: "asyncio.Task[object]") -> None:
+    """Let every held worker go on, and wait for ``task``."""
+    ask_nobody()
     await task
 
 
-async def test_a_worker_stopped_before_the_fence_hands_the_delivery_back(world: World, platform: str) -> None:
+@pytest.mark.parametrize("step", [CLAIMED, FENCED])
+async def test_a_worker_stopped_before_it_sends_hands_the_delivery_back(world: World, platform: str, step: str) -> None:
     delivery = await world.queued(platform)
-    task = await hold(world, delivery, CLAIMED)
+    task = await hold(world, delivery, step)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
     returned = await fresh(delivery)
-    assert (returned.state, returned.trouble.code) == (State.QUEUED, "interrupted")
-    await publishing.publish(delivery.id)  # the message is tried again: the actor was interrupted
+    assert (returned.state, returned.trouble.code, returned.turn) == (State.QUEUED, "interrupted", None)
+    assert (returned.fenced_at, returned.first_sent_at) == (EPOCH, EPOCH)
+    ask_nobody()
+    await ring(delivery)  # the message is tried again: the actor was interrupted
     assert (await fresh(delivery)).state == State.PUBLISHED
     assert len(await world.texts()) == 1
 
 
-async def test_a_worker_stopped_behind_the_fence_leaves_a_question(world: World, platform: str) -> None:
+async def test_a_worker_stopped_while_its_request_is_out_leaves_a_question(world: World, platform: str) -> None:
     delivery = await world.queued(platform)
-    task = await hold(world, delivery, FENCED)
+    task = await hold(world, delivery, ANSWERED)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
     assert (await fresh(delivery)).state == State.UNCONFIRMED
-    assert await publishing.publish(delivery.id) is None
+    assert await ring(delivery) is None
     for _ in range(2):
         await world.pass_time(SETTLED)
         await world.dispatch()
@@ -307,7 +315,7 @@ async def test_a_worker_stopped_behind_the_fence_leaves_a_question(world: World,
 
 async def test_a_process_that_ends_hands_back_what_is_not_sent_and_finishes_what_may_be(world: World) -> None:
     early, late = await world.queued("bluesky"), await world.queued("mastodon")
-    finishing = await hold(world, late, FENCED)
+    finishing = await hold(world, late, ANSWERED)
     stopping = await hold(world, early, CLAIMED)
     await publishing.hand_over()
     with suppress(asyncio.CancelledError):
@@ -381,7 +389,7 @@ async def test_a_process_that_dies_after_the_receipt_is_saved_repeats_nothing(wo
     dying.cancel()
     with suppress(asyncio.CancelledError):
         await dying
-    await publishing.publish(delivery.id)
+    await ring(delivery)
     assert (await fresh(delivery)).state == State.PUBLISHED
     assert (await world.judge.counted(platform))["publish"] == 1
 
@@ -392,7 +400,7 @@ async def test_a_process_that_dies_after_the_receipt_is_saved_repeats_nothing(wo
 async def test_two_deliveries_of_one_account_go_out_one_after_the_other_in_the_order_they_are_due(world: World) -> None:
     first, second = [await world.queued("bluesky", text=text) for text in ("First", "Second")]
     await put(first, due_at=second.due_at - timedelta(seconds=5))
-    await publishing.publish(second.id)
+    await ring(second)
     assert await world.texts() == []
     assert world.outbox.of(first) == ["publish", "publish"]  # its own message, and the call of the one that made room
     await world.outbox.deliver()
@@ -402,7 +410,7 @@ async def test_two_deliveries_of_one_account_go_out_one_after_the_other_in_the_o
 async def test_a_delivery_waits_while_another_one_of_its_account_is_being_sent(world: World) -> None:
     first, second = [await world.queued("bluesky", text=text) for text in ("First", "Second")]
     busy = await hold(world, first, FENCED)
-    assert await publishing.publish(second.id) is None
+    assert await ring(second) is None
     assert (await fresh(second)).state == State.QUEUED
     world.outbox.messages.clear()
     await release(busy)
@@ -414,20 +422,25 @@ async def test_a_delivery_waits_while_another_one_of_its_account_is_being_sent(w
 async def test_accounts_do_not_wait_for_each_other(world: World) -> None:
     slow, quick = await world.queued("bluesky"), await world.queued("mastodon")
     busy = await hold(world, slow, CLAIMED)
-    await publishing.publish(quick.id)
+    await ring(quick)
     assert (await fresh(quick)).state == State.PUBLISHED
     await release(busy)
 
 
 async def test_an_account_whose_worker_died_is_free_again_after_the_lease(world: World) -> None:
     first, second = [await world.queued("bluesky", text=text) for text in ("First", "Second")]
-    await put(world.accounts["bluesky"], busy_until=now() + settings().lease_time)
-    await publishing.publish(first.id)
-    assert await world.texts() == []
+    dying = await hold(world, first, CLAIMED)
+    await ring(second)
+    world.outbox.messages.clear()
     await world.pass_time(settings().lease_time + timedelta(seconds=2))
-    await publishing.publish(first.id)
-    assert await world.texts() == [("bluesky", "First")]
-    assert (await fresh(second)).state == State.QUEUED
+    await put(second, sweep_at=now() + timedelta(hours=1))
+    await dispatching.run_pass(now())
+    assert (await fresh(first)).turn is None
+    assert world.outbox.of(second) == ["publish"]  # it waited, so it is called
+    await world.dispatch()
+    assert await world.texts() == [("bluesky", "First"), ("bluesky", "Second")]
+    await release(dying)
+    assert len(await world.texts()) == 2
 
 
 async def test_a_delivery_whose_try_breaks_before_it_begins_is_left_to_its_own_message(world: World, belfry: Belfry) -> None:
@@ -435,5 +448,5 @@ async def test_a_delivery_whose_try_breaks_before_it_begins_is_left_to_its_own_m
     belfry.capabilities = replace(belfry.capabilities, quotas=None)  # type: ignore[arg-type]
     world.outbox.messages.clear()
     with pytest.raises(TypeError):
-        await publishing.publish(delivery.id)
+        await ring(delivery)
     assert world.outbox.messages == []

@@ -8,7 +8,7 @@ import pytest
 
 from app.engine import backoff, dispatching, reconciling
 from app.errors import Invalid, TooLate
-from app.models import EPOCH, Account, AccountState, Attempt, Delivery, State, now
+from app.models import EPOCH, Account, AccountState, Delivery, State, now
 from app.services.accounts import connecting
 from app.services.writing import posts, remedies, views
 from platforms.base import Processing, Refused, Unnamed
@@ -140,7 +140,7 @@ async def test_of_many_who_want_to_ask_one_asks(world: World, belfry: Belfry) ->
     delivery = await unconfirmed(world, belfry)
     await asyncio.gather(*(reconciling.reconcile(delivery.id) for _ in range(10)))
     assert belfry.knocks == 1
-    looks = await Attempt.find({"delivery_id": delivery.id, "kind": "reconcile"}).to_list()
+    looks = [one for one in (await fresh(delivery)).tries if one.kind == "reconcile"]
     assert [look.outcome for look in looks] == ["found"]
 
 

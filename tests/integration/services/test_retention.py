@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.ids import Id
-from app.models import EPOCH, Attempt, AttemptKind, Delivery, LoginSession, PendingConnection, State, now
+from app.models import EPOCH, AttemptKind, Delivery, LoginSession, PastAttempt, PendingConnection, State, now
 from app.services.operations import retention
 from tests.integration.services.world import World
 
@@ -12,14 +12,14 @@ OLD = now() - KEPT - timedelta(days=1)
 
 
 async def attempt(delivery_id: Id, *, started_at: object = OLD) -> Id:
-    made = Attempt(
+    made = PastAttempt(
         delivery_id=delivery_id, workspace_id=Id(), kind=AttemptKind.PUBLISH, number=1, worker="w", started_at=started_at
     )
     return (await made.insert()).id
 
 
 async def left(*attempts: Id) -> list[bool]:
-    return [await Attempt.get(each) is not None for each in attempts]
+    return [await PastAttempt.get(each) is not None for each in attempts]
 
 
 async def delivery_in(world: World, state: State) -> Id:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.engine import dispatching, outbox, publishing
-from app.engine.faultpoints import CLAIMED
+from app.engine import dispatching, outbox
+from app.engine.faultpoints import CLAIMED, FENCED
 from app.errors import TooLate
 from app.ids import Id
 from app.models import Post, State, now
@@ -18,7 +18,7 @@ from platforms.errors import UnexpectedReply
 from tests.integration.services.belfry import NAME, Belfry
 from tests.integration.services.test_posts import scheduled
 from tests.integration.services.test_publishing import SETTLED, hold, release
-from tests.integration.services.world import World, fresh, of_post, put, settings
+from tests.integration.services.world import World, fresh, of_post, put, ring, settings
 
 
 async def test_sending_a_canceled_one_again_that_is_refused_leaves_its_post_canceled(world: World) -> None:
@@ -44,11 +44,13 @@ async def test_sending_what_is_published_again_leaves_its_post_canceled(world: W
 async def test_sending_one_again_does_not_revive_another_that_is_still_to_be_stopped(world: World) -> None:
     post = await world.publish_now()
     going, waiting = await of_post(post)
-    worker = await hold(world, going, CLAIMED)
+    worker = await hold(world, going, FENCED)
     await posts.cancel(world.workspace, post.id)
     with pytest.raises(TooLate):
         await remedies.send_again(world.workspace, waiting.id, sure=True)
-    await release(worker)
+    worker.cancel()
+    with suppress(asyncio.CancelledError):
+        await worker
     assert (await fresh(going)).state == State.CANCELED
     await remedies.send_again(world.workspace, waiting.id, sure=True)
     await world.dispatch()
@@ -83,7 +85,7 @@ async def test_what_was_canceled_while_nobody_knew_is_not_sent_again(world: Worl
     post = await world.publish_now("bluesky", NAME)
     [unclear] = [one for one in await of_post(post) if one.platform == NAME]
     belfry.publishing.append(UnexpectedReply(NAME, "odd", "An odd answer."))
-    await publishing.publish(unclear.id)
+    await ring(unclear)
     await posts.cancel(world.workspace, post.id)
     if asked:
         belfry.asking.append(UnexpectedReply(NAME, "no_way", "This network cannot be asked."))
@@ -113,7 +115,7 @@ async def test_a_question_that_was_dropped_after_all_was_canceled_does_not_lag_b
     [unclear] = [one for one in await of_post(post) if one.platform == NAME]
     belfry.publishing.append(UnexpectedReply(NAME, "odd", "An odd answer."))
     belfry.asking.append(UnexpectedReply(NAME, "no_way", "This network cannot be asked."))
-    await publishing.publish(unclear.id)
+    await ring(unclear)
     canceled = await posts.cancel(world.workspace, post.id)
     await world.pass_time(SETTLED)
     await world.dispatch()
@@ -155,7 +157,9 @@ async def test_who_is_asked_early_sends_nothing_before_the_network_has_settled(w
     """A request that was given up may still arrive: a second one beside it would be a second post."""
     delivery = await world.queued(NAME)
     fenced_at = now() - timedelta(seconds=5)
-    await put(delivery, state=State.UNCONFIRMED, undecidable=True, fenced_at=fenced_at, first_sent_at=fenced_at)
+    limits = timedelta(seconds=settings().step_limit) + belfry.capabilities.settles_in
+    settled = {"first_sent_at": fenced_at, "not_before": fenced_at + limits}
+    await put(delivery, state=State.UNCONFIRMED, undecidable=True, fenced_at=fenced_at, **settled)
     if answer == "deny":
         await remedies.deny(world.workspace, delivery.id)
     else:
@@ -163,7 +167,6 @@ async def test_who_is_asked_early_sends_nothing_before_the_network_has_settled(w
         await remedies.send_again(world.workspace, delivery.id, sure=True)
     await world.dispatch()
     waiting = await fresh(delivery)
-    limits = timedelta(seconds=settings().step_limit) + belfry.capabilities.settles_in
     assert (waiting.state, belfry.posts) == (State.SCHEDULED, {})
     assert "may still appear" in (await views.view(world.workspace, delivery.post_id)).deliveries[0].detail
     assert waiting.due_at >= fenced_at + limits - timedelta(milliseconds=1)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.ids import Id
-from app.models import Attempt, AttemptKind, Delivery, LoginSession, Member, Post, State, now
+from app.models import Attempt, AttemptKind, LoginSession, Member, Post, State, now
 from app.services.accounts import profiles
 from app.services.writing import posts, remedies, watching
 from app.services.writing.posts import Target
@@ -163,20 +163,14 @@ async def test_a_post_that_is_gone_is_gone_at_the_next_look(watched: Watched, wo
     assert (await watched.look()).status_code == httpx.codes.NOT_FOUND
 
 
-async def attempt(delivery: Delivery, **facts: object) -> Attempt:
-    kind = {"kind": AttemptKind.PUBLISH, "number": 1, "worker": "worker-1"}
-    return await Attempt(delivery_id=delivery.id, workspace_id=delivery.workspace_id, **kind, **facts).insert()
-
-
-@pytest.mark.parametrize("state", [State.PUBLISHING, State.SCHEDULED])
-async def test_the_evidence_of_a_try_is_seen_although_its_delivery_does_not_change_with_it(
-    watched: Watched, state: State
-) -> None:
+async def test_the_evidence_of_a_try_is_seen(watched: Watched) -> None:
     delivery = (await of_post(watched.post))[0]
-    await put(delivery, state=state, updated_at=now() + timedelta(seconds=1), trouble=TROUBLE, attempts=1)
-    begun = await attempt(delivery)
+    attempt = Attempt(kind=AttemptKind.PUBLISH, number=1, worker="worker-1")
+    begun = {"state": State.PUBLISHING, "attempts": 1, "tries": [attempt.model_dump()]}
+    await put(delivery, updated_at=now() + timedelta(seconds=1), trouble=TROUBLE, **begun)
     await watched.shows("under way (claimed)")
-    await put(begun, outcome="retry", finished_at=now())
+    attempt.outcome, attempt.finished_at = "retry", now()
+    await put(delivery, updated_at=now() + timedelta(seconds=2), tries=[attempt.model_dump()])
     await watched.shows("retry")
 
 

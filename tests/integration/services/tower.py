@@ -16,8 +16,8 @@ from platforms.errors import (
 )
 from tests.integration.services.belfry import CAPABILITIES, NAME, Belfry
 
-LATEST = 55.0
-"""Seconds after its fence in which a request that was given up arrives at last: less than ``settles_in``."""
+LATEST = 100.0
+"""Seconds after its fence in which a request that was given up arrives at last: less than a step may take and ``settles_in``."""
 
 BEFORE_FENCE = {"away": Unavailable(NAME, "away", "The server is away."), "expired": TokenExpired(NAME, "expired", "Run out.")}
 NOT_TAKEN = {

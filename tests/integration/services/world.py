@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,24 @@ from beanie import Document
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
 from app.engine import access, dispatching, pacing, publishing, reconciling
+from app.engine.backoff import Decision
 from app.ids import Id
-from app.models import ALL, EPOCH, Account, Attachment, Delivery, Grant, Member, Post, Role, State, User, Workspace, now
+from app.models import (
+    ALL,
+    EPOCH,
+    Account,
+    Attachment,
+    Delivery,
+    Grant,
+    Member,
+    Post,
+    Role,
+    State,
+    User,
+    Workspace,
+    in_millis,
+    now,
+)
 from app.services.accounts import connecting
 from app.services.media import files
 from app.services.writing import posts
@@ -35,8 +51,9 @@ _CLOCKS = (
     "lease_until",
     "sweep_at",
     "held_until",
+    "not_before",
 )
-_LEASES = ("busy_until", "blocked_until", "retrying_until")
+_LEASES = ("blocked_until", "retrying_until", "line_until")
 
 
 async def until(happened: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -55,7 +72,7 @@ class Message:
     """What a queue would hold."""
 
     actor: str
-    delivery_id: Id
+    delivery_ids: Sequence[Id]
     platform: str
     due_at: datetime
 
@@ -67,9 +84,9 @@ class Outbox:
     accepting: bool = True
     messages: list[Message] = field(default_factory=list)
 
-    async def send(self, actor: str, delivery_id: Id, platform: str, *, delay: timedelta = timedelta()) -> bool:
+    async def send(self, actor: str, delivery_ids: Sequence[Id], platform: str, *, delay: timedelta = timedelta()) -> bool:
         if self.accepting:
-            self.messages.append(Message(actor, delivery_id, platform, now() + delay))
+            self.messages.append(Message(actor, delivery_ids, platform, now() + delay))
         return self.accepting
 
     def close(self) -> None:
@@ -85,19 +102,17 @@ class Outbox:
     async def hand_over(self, message: Message) -> None:
         """A worker gets it."""
         if message.actor == RECONCILE:
-            await reconciling.reconcile(message.delivery_id)
-            return
-        decision = await publishing.publish(message.delivery_id)
-        if decision is not None and decision.state == State.QUEUED:  # what the retry middleware does
-            self.messages.append(Message(PUBLISH, message.delivery_id, message.platform, decision.due_at))
+            await reconciling.reconcile(message.delivery_ids[0])
+        elif message.actor == PUBLISH:
+            await publishing.send_on(await publishing.publish(message.delivery_ids))
 
     def expire(self, by: timedelta) -> None:
         """``by`` of every delay has passed."""
-        self.messages = [Message(m.actor, m.delivery_id, m.platform, m.due_at - by) for m in self.messages]
+        self.messages = [Message(m.actor, m.delivery_ids, m.platform, m.due_at - by) for m in self.messages]
 
     def of(self, delivery: Delivery) -> list[str]:
         """The actors that were called for ``delivery``."""
-        return [message.actor for message in self.messages if message.delivery_id == delivery.id]
+        return [message.actor for message in self.messages if delivery.id in message.delivery_ids]
 
 
 @dataclass
@@ -181,7 +196,7 @@ class World:
             for document in await model.find({}).to_list():
                 earlier = {name: getattr(document, name) - by for name in clocks if getattr(document, name) > EPOCH}
                 if earlier:
-                    await model.get_pymongo_collection().update_one({"_id": document.id}, {"$set": earlier})
+                    await put(document, **earlier)
         self.outbox.expire(by)
 
     async def texts(self) -> list[tuple[str, str]]:
@@ -207,6 +222,12 @@ async def _owner(name: str) -> tuple[User, Workspace]:
 async def settled() -> None:
     """Wait for what a form left to do in the background."""
     await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "hurry"))
+
+
+async def ring(delivery: Delivery) -> Decision | None:
+    """A worker gets the delivery's message; what it has to do again."""
+    decided = await publishing.publish([delivery.id])
+    return decided[0][1] if decided else None
 
 
 async def fresh(delivery: Delivery) -> Delivery:
@@ -242,6 +263,8 @@ async def of_post(post: Post) -> list[Delivery]:
 
 async def put(document: Document, **facts: Any) -> None:
     """Write ``facts`` into the document, past every use case."""
+    if "due_at" in facts:
+        facts["due_ms"] = in_millis(facts["due_at"])
     await type(document).get_pymongo_collection().update_one({"_id": document.id}, {"$set": facts})
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tests.chaos.wire import Hold, When
-from tests.chaos.writes import Reader
+from tests.chaos.wire import Found, Hold, Instead, When
+from tests.chaos.writes import Reader, Write, half
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class DatabaseCuts:
         self._ordered: list[Cut] = []
 
     def order(self, write: str, when: When | Hold, *about: str) -> Cut:
-        """Cut at the next ``write`` of the post or the account ``about``."""
+        """Cut at the next ``write`` of the post or the account ``about``; by half only at one of several changes."""
         cut = Cut(write, frozenset(about), when)
         self._ordered.append(cut)
         return cut
@@ -33,11 +33,17 @@ class DatabaseCuts:
         """Take all orders back."""
         self._ordered.clear()
 
-    def look(self, message: bytes) -> When | Hold | None:
+    def look(self, message: bytes) -> Found:
         write = self._reader.understand(message)
         if write is None:
             return None
-        return _make(self._ordered, [cut for cut in self._ordered if cut.write == write.name and cut.about & write.about])
+        found = _make(self._ordered, [cut for cut in self._ordered if _meant(cut, write)])
+        return Instead(half(message)) if found is When.HALF else found
+
+
+def _meant(cut: Cut, write: Write) -> bool:
+    divisible = cut.when is not When.HALF or write.size > 1
+    return cut.write == write.name and bool(cut.about & write.about) and divisible
 
 
 class NetworkCuts:
@@ -56,7 +62,7 @@ class NetworkCuts:
         """Take all orders back."""
         self._ordered.clear()
 
-    def look(self, data: bytes) -> When | Hold | None:
+    def look(self, data: bytes) -> Found:
         return _make(self._ordered, [cut for cut in self._ordered if all(word.encode() in data for word in cut.about)])
 
 

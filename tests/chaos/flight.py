@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -20,6 +21,10 @@ Document = dict[str, Any]
 DELAY = timedelta(seconds=100)
 """By Carillon's clock, so five of our seconds; less than the horizon: RabbitMQ holds the message meanwhile."""
 
+AHEAD = timedelta(seconds=300)
+"""By Carillon's clock: so long before a wave's posts are due at once the first is made. The horizon is 120 seconds, so there are
+nine of our seconds to make them all in before a dispatcher finds them together."""
+
 
 class Watch:
     """Reads the deliveries of a wave again and again; everybody looks at the last reading."""
@@ -34,6 +39,12 @@ class Watch:
         """The post's only delivery, as it was a moment ago."""
         return self._read.get(post_id)
 
+    def companions(self, post_id: str) -> list[Document]:
+        """The deliveries that are planned for the same time on the same platform, this one's among them."""
+        known = self._read[post_id]
+        shared = ("platform", "planned_at")
+        return [one for one in self._read.values() if all(one[name] == known[name] for name in shared)]
+
     async def run(self) -> None:
         """Until canceled. A database that is away is waited for."""
         while True:
@@ -46,25 +57,31 @@ class Watch:
 
 
 class Stroke:
-    """What happens to the whole house once: when everybody is in place, or when the first one cannot be kept waiting longer."""
+    """What happens to all at once: when everybody is in place, or when the first one cannot be kept waiting longer."""
 
     PATIENCE = 2.5
     """Our seconds; well within a lease, so that who is held still holds it."""
+    FIRST = 40
+    """Our seconds until somebody must be in place."""
 
     def __init__(self, members: int) -> None:
         self._missing = members
+        self._begun = asyncio.Event()
         self._called = asyncio.Event()
         self.fallen = asyncio.Event()
 
     async def ready(self) -> None:
         """In place: wait until it has happened."""
         self._missing -= 1
+        self._begun.set()
         if self._missing <= 0:
             self._called.set()
         await self.fallen.wait()
 
     async def called(self) -> None:
         """For the one who deals the stroke."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), self.FIRST)
         while self._missing and not self._called.is_set():
             before = self._missing
             try:
@@ -79,7 +96,8 @@ class Flight:
     """``struck`` says whether the fault was really met.
 
     ``settled``: it is known that there will be no delivery. ``refused``: why a form was not taken. ``told`` and ``words``: what
-    people were answered, and what they wrote where it is not :attr:`text`.
+    people were answered, and what they wrote where it is not :attr:`text`. ``due``: when the whole wave's posts are, if at one
+    time. ``line``: the posts of an account that gets several, in their order; this one is among them.
     """
 
     house: Installation
@@ -96,6 +114,8 @@ class Flight:
     refused: str = ""
     told: dict[str, int] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+    due: datetime | None = None
+    line: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -112,11 +132,12 @@ class Flight:
         """All that may come out of it."""
         return self.text, *self.words.values()
 
-    def typed(self, *, delayed: bool = False) -> dict[str, str]:
+    def typed(self, *, delayed: bool = False, by: timedelta = DELAY) -> dict[str, str]:
         """The composer's fields and its button: *Publish now*, or *Schedule* for a little later."""
-        due = self.house.clock.now() + DELAY
+        due = self.due or self.house.clock.now() + by
         when = {"date": f"{due:%Y-%m-%d}", "time": f"{due:%H:%M:%S}", "action": "schedule"}
-        return {"text": self.text, "account": self.profile.id, "zone": "UTC"} | (when if delayed else {"action": "now"})
+        later = delayed or self.due is not None
+        return {"text": self.text, "account": self.profile.id, "zone": "UTC"} | (when if later else {"action": "now"})
 
     async def post(self, *, delayed: bool = False, **options: str) -> None:
         """The person publishes; ``options``: the network's own, like ``visibility``."""
@@ -141,7 +162,7 @@ class Flight:
 
     async def until_at_rest(self) -> None:
         """Wait until Carillon has done with it."""
-        while not self.settled and not at_rest(self.delivery):
+        while not self.settled and not all(at_rest(self.watch.delivery(one)) for one in self.line or [self.post_id]):
             await asyncio.sleep(self.watch.PAUSE)
 
     async def switch_on(self, kind: str, *, on: str = "publish", seconds: float = 5) -> int:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from tests.chaos.networks import KEYLESS
-from tests.chaos.scenes import BLIND, HOPELESS, LEFT, PEOPLE, Scenario
+from tests.chaos.scenes import BLIND, HOPELESS, LEFT, PEOPLE, Scenario, plain
 
 Document = Mapping[str, Any]
 
@@ -14,7 +14,8 @@ class Verdict(StrEnum):
     """``LOST``: no post, or none that Carillon names, and Carillon does nothing more about it. ``STUCK``: no end in time.
 
     ``KEPT``: nothing was sent, and Carillon says so. ``UNWANTED``: it was published though a person had withdrawn it in time.
-    ``MISLED``: a person was told that it is done as they said, and it is not.
+    ``MISLED``: a person was told that it is done as they said, and it is not. ``PASSED``: a later post of its account was out
+    before it.
     """
 
     ONCE = "published_once"
@@ -25,6 +26,7 @@ class Verdict(StrEnum):
     STUCK = "stuck"
     UNWANTED = "unwanted"
     MISLED = "misled"
+    PASSED = "passed"
 
 
 WAITING = frozenset({"scheduled", "queued", "publishing", "processing", "unconfirmed"})
@@ -79,6 +81,12 @@ def judge_people(
     return Verdict.ONCE if fair and page == "published" else Verdict.MISLED
 
 
+def passed(planned: Sequence[str], accepted: Sequence[str]) -> frozenset[str]:
+    """Those of the ``planned`` that the network accepted after a later one."""
+    places = [planned.index(one) for one in accepted if one in planned]
+    return frozenset(planned[place] for number, place in enumerate(places) if place < max(places[: number + 1]))
+
+
 DONE = (200, 303)
 """Answers that tell a person: as you say."""
 
@@ -90,13 +98,24 @@ def allowed(scenario: Scenario, posts: int) -> Collection[Verdict]:
     is disconnected, and cannot be asked.
     """
     may = {Verdict.ONCE}
-    if scenario.network == KEYLESS and (not posts or (scenario.scene == BLIND and scenario.fault.endswith(HOPELESS))):
+    hopeless = (not posts and not _handed_back(scenario)) or (scenario.scene == BLIND and scenario.fault.endswith(HOPELESS))
+    if scenario.network == KEYLESS and hopeless:
         may.add(Verdict.UNDECIDED)
     if scenario.scene == PEOPLE:
         may.add(Verdict.KEPT)
     if scenario.scene == LEFT:
         may |= _allowed_left(scenario.step)
     return may
+
+
+def waits_for_the_network(scenario: Scenario) -> bool:
+    """Whether the post that is struck is sent again only when it is certain that it is not there, so that later ones pass it."""
+    return (plain(scenario.fault), scenario.step) == ("SIGKILL", "fenced")
+
+
+def _handed_back(scenario: Scenario) -> bool:
+    """A worker that is asked to stop gives back what it has not sent, fenced or not: there is no question."""
+    return plain(scenario.fault) == "SIGTERM" and scenario.step in (*IN_TIME, "uploading", "fenced")
 
 
 def _allowed_left(step: str) -> set[Verdict]:

@@ -48,7 +48,7 @@ async def _network(flight: Flight, kind: str) -> Struck:
 
 
 def _cut(flight: Flight, write: str, when: When) -> Struck:
-    cut = flight.house.database_cuts.order(write, when, flight.post_id, flight.profile.id)
+    cut = flight.house.database_cuts.order(write, when, flight.post_id)
 
     async def struck() -> bool:
         while not cut.made:

@@ -1,10 +1,13 @@
 """Two people at one post at the same moment: the page must say what the network has, and who was not heeded must be told."""
 
 import asyncio
+from datetime import timedelta
 
 from tests.chaos.flight import Flight
 from tests.chaos.person import new_id
 
+LATER = timedelta(days=1)
+"""A scheduled post must not go out by itself while the two are slow: then both are refused, and rightly."""
 AFTERWARDS = 2.0
 """Seconds for what is on its way in spite of a draft."""
 _APART = 0.012
@@ -29,7 +32,7 @@ async def _opened(flight: Flight) -> tuple[str, dict[str, str]]:
     step = flight.run.scenario.step
     if step == "new":
         return "/compose", await flight.person.form("/compose") | {"nonce": flight.post_id}
-    typed = flight.typed(delayed=True) | ({"action": "draft"} if step == "draft" else {})
+    typed = flight.typed(delayed=True, by=LATER) | ({"action": "draft"} if step == "draft" else {})
     await flight.person.publish(flight.post_id, typed, picture=False)
     path = f"/posts/{flight.post_id}/edit"
     return path, await flight.person.form(path) | {"nonce": new_id()}

@@ -3,14 +3,16 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, cycle, groupby, islice
 
-from tests.chaos.scenes import PAIRS, ROTATION, Scenario
+from tests.chaos.scenes import BATCH, FAULT_BY_FAULT, LINE, PAIRS, ROTATION, Scenario
 
 WAVE = 24
 """Deliveries that are in the air together."""
-SMALL = {PAIRS: 12, "killed": 12}
-"""Fewer where they fell workers: who falls all the time gets nothing done."""
+SMALL = {PAIRS: 12, "killed": 12, LINE: 3}
+"""Fewer where they fell workers: who falls all the time gets nothing done. And where each is a line of posts."""
+COMPANY = 3
+"""What is to be a batch is no less; rows are repeated for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,25 @@ class Wave:
 
 
 def make(seed: int, runs: int, known: Sequence[Scenario], *, after: int = 0) -> list[Wave]:
-    """``runs`` runs in waves, numbered ``after`` others. Each of the ``known`` scenarios comes once before any twice."""
+    """``runs`` runs in waves, numbered ``after`` others. Each of the ``known`` scenarios comes once before any twice.
+
+    A few more, where there must be company.
+    """
     chance = random.Random(seed)
     drawn = _drawn(sorted(known), chance)
     chosen = sorted(next(drawn) for _ in range(runs))
-    waves = [wave for _, found in groupby(chosen, key=lambda one: one.scene) for wave in _waves(list(found), chance)]
+    waves = [wave for _, found in groupby(chosen, key=_company) for wave in _waves(list(found), chance)]
     chance.shuffle(waves)
-    numbers = iter(range(after + 1, after + runs + 1))
+    numbers = count(after + 1)
     return [
         Wave(wave[0].scene, tuple(Run(next(numbers), scenario, _picture(scenario, chance)) for scenario in wave))
         for wave in waves
     ]
+
+
+def _company(scenario: Scenario) -> tuple[str, str]:
+    """Who has the same may share a wave. A token that can be used once only does not survive a neighbour's SIGKILL."""
+    return scenario.scene, scenario.fault if scenario.scene in (*FAULT_BY_FAULT, ROTATION) else ""
 
 
 def _drawn(known: list[Scenario], chance: random.Random) -> Iterator[Scenario]:
@@ -53,8 +63,9 @@ def _waves(found: list[Scenario], chance: random.Random) -> Iterator[list[Scenar
     chance.shuffle(found)
     size = SMALL.get(found[0].scene, WAVE)
     for start in range(0, len(found), size):
-        yield found[start : start + size]
+        wave = found[start : start + size]
+        yield list(islice(cycle(wave), COMPANY)) if wave[0].scene == BATCH and len(wave) < COMPANY else wave
 
 
 def _picture(scenario: Scenario, chance: random.Random) -> bool:
-    return "upload" in scenario.step or scenario.scene == ROTATION or chance.random() < 0.25
+    return "upload" in scenario.step or scenario.scene == ROTATION or (chance.random() < 0.25 and scenario.scene != LINE)

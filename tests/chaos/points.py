@@ -26,6 +26,12 @@ class Points:
                 return int(found[0].suffix[1:])
             await asyncio.sleep(PAUSE)
 
+    def hold_next(self, step: str, account_id: str) -> None:
+        """Let who is held at ``step`` for this account go, and hold the next that comes there."""
+        self.arm(step, account_id)
+        for file in self.folder.glob(f"{step}.{account_id}.*"):
+            file.unlink(missing_ok=True)
+
     def let_go(self, account_id: str, step: str = "*") -> None:
         """Hold nobody for this account any more, at that ``step`` or at all."""
         for file in self.folder.glob(f"{step}.{account_id}*"):

@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.chaos import strikes
+from tests.chaos import people, strikes, together
 from tests.chaos.blind import asked_in_vain
 from tests.chaos.flight import Flight
 from tests.chaos.leaving import disconnected
 from tests.chaos.pairs import both
-from tests.chaos.people import together
 from tests.chaos.rotation import renewing
-from tests.chaos.scenes import BLIND, LEFT, PAIRS, PEOPLE, ROTATION
+from tests.chaos.scenes import BATCH, BLIND, LEFT, LINE, PAIRS, PEOPLE, ROTATION
 
 Strike = Callable[[Flight], Awaitable[None]]
 
@@ -20,10 +19,12 @@ STRIKES: dict[str, Strike] = {
     "database wire": strikes.database_wire,
     "messages": strikes.messages,
     "lease": strikes.lease,
-    PEOPLE: together,
+    PEOPLE: people.together,
     LEFT: disconnected,
     BLIND: asked_in_vain,
     ROTATION: renewing,
+    BATCH: together.in_batch,
+    LINE: together.in_line,
     PAIRS: both,
 }
 """By scene; every other scene is the house's."""

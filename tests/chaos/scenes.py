@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tests.chaos.networks import BLUESKY, KEYLESS, NETWORKS
-from tests.chaos.writes import ASKING, DIRECT
+from tests.chaos.writes import ASKING, DIRECT, TOGETHER
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,8 +53,9 @@ _FAULTS: dict[str, dict[str, Sequence[str]]] = {
 }
 
 PEOPLE, LEFT, BLIND, ROTATION, PAIRS = "two people", "account disconnected", "blind lookup", "rotation", "two faults"
+BATCH, LINE = "in one batch", "one account"
 
-_TOGETHER = {"publish + save draft": ("new", "scheduled"), "edit + edit": ("draft", "scheduled")}
+_AT_ONCE = {"publish + save draft": ("new", "scheduled"), "edit + edit": ("draft", "scheduled")}
 """What two people do at one post at once, and what the post is until then."""
 
 _LEAVING = {"disconnect": ("queued", "claimed", "uploaded", "fenced", "sent", "accepted", "answered")}
@@ -74,8 +75,34 @@ GRACELESS = ", once only"
 """A network whose refresh tokens are used up at once; Bluesky's old one works for two hours more."""
 _ROTATION = dict.fromkeys(("SIGTERM", "SIGKILL", f"SIGTERM{GRACELESS}"), ("before the refresh", "refreshed", "before the save"))
 
+_IN_HAND = ("claimed", "fenced", "accepted", "answered", "saved")
+_IN_BATCH = {
+    "SIGKILL": _IN_HAND,
+    "SIGTERM": _IN_HAND,
+    "cut before write": TOGETHER,
+    "cut after write": TOGETHER,
+    "cut with half of it written": TOGETHER,
+    "message twice": ("delayed", "claimed", "fenced"),
+    "RabbitMQ wiped": ("delayed",),
+}
+_IN_LINE = {
+    "nothing": ("due",),
+    "SIGKILL": ("claimed", "fenced", "answered"),
+    "SIGTERM": ("claimed", "fenced"),
+    "overtaken worker": ("claimed",),
+}
+"""What happens to the third of an account's posts, all of which are due in the same second."""
+LENGTH, THIRD = 20, 2
 
-SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, PAIRS)
+
+SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, BATCH, LINE, PAIRS)
+FAULT_BY_FAULT = (BATCH, LINE)
+"""Scenes of which only rows with the same fault can share a wave."""
+
+
+def plain(fault: str) -> str:
+    """The fault without the circumstances that tell its rows from another scene's."""
+    return fault.partition(", ")[0]
 
 
 def scenarios(scenes: Iterable[str] = SCENES, *, seed: int = 0) -> list[Scenario]:
@@ -85,19 +112,20 @@ def scenarios(scenes: Iterable[str] = SCENES, *, seed: int = 0) -> list[Scenario
 
 
 def _rows(scene: str, drawn: random.Random) -> Iterable[tuple[str, str, str]]:
-    match scene:
-        case "two people":
-            return _product(_TOGETHER, NETWORKS)
-        case "account disconnected":
-            return _product(_LEAVING, NETWORKS)
-        case "blind lookup":
-            blind = {f"{fault}, {lookup}": steps for lookup in LOOKUPS for fault, steps in _BLIND.items()}
-            return _product(blind, [KEYLESS])
-        case "rotation":
-            return _product(_ROTATION, [BLUESKY])
-        case "two faults":
-            return drawn.sample([(pair, step, network) for (pair, step), network in product(_pairs(), NETWORKS)], DRAWN)
-    return _product(_FAULTS[scene], NETWORKS)
+    if scene == PAIRS:
+        return drawn.sample([(pair, step, network) for (pair, step), network in product(_pairs(), NETWORKS)], DRAWN)
+    return _product(_TABLES[scene], {BLIND: [KEYLESS], ROTATION: [BLUESKY]}.get(scene, NETWORKS))
+
+
+_TABLES: dict[str, dict[str, Sequence[str]]] = {
+    **_FAULTS,
+    PEOPLE: _AT_ONCE,
+    LEFT: _LEAVING,
+    BLIND: {f"{fault}, {lookup}": steps for lookup in LOOKUPS for fault, steps in _BLIND.items()},
+    ROTATION: _ROTATION,
+    BATCH: {f"{fault}, {BATCH}": steps for fault, steps in _IN_BATCH.items()},
+    LINE: {f"{fault}, {LINE}": steps for fault, steps in _IN_LINE.items()},
+}
 
 
 def _product(faults: dict[str, Sequence[str]], networks: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -129,7 +157,7 @@ _DOUBTFUL = (
     "request lost on the post",
 )
 """First faults after which nobody knows; with the last two the network has nothing."""
-_AFTER_DOUBTFUL = ("SIGKILL at told", "SIGTERM at told", "cut before look claimed", "cut after look noted")
+_AFTER_DOUBTFUL = ("SIGKILL at told", "SIGTERM at told", "cut before look claimed", "cut after look claimed")
 _AFTER_FOUND = ("cut before finding saved", "cut after finding saved")
 
 

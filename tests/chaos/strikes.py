@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import signal
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 
 import dramatiq
@@ -13,7 +14,6 @@ from app.courier import PUBLISH, RECONCILE, lane
 from app.engine import faultpoints
 from tests.chaos.flight import Flight
 from tests.chaos.networks import BLUESKY, MASTODON, platform_of
-from tests.chaos.points import PAUSE
 from tests.chaos.scenes import TOLD
 from tests.chaos.wire import When
 from tests.chaos.writes import ASKING
@@ -40,9 +40,13 @@ async def stopped(flight: Flight) -> None:
 
 
 async def _felled(flight: Flight, by: signal.Signals) -> None:
-    step = flight.run.scenario.step
-    pid = await (in_request(flight, step) if step in _IN_REQUEST else _held(flight, step))
+    pid = await reach(flight, flight.run.scenario.step)
     await fell(flight, pid, by)
+
+
+async def reach(flight: Flight, step: str) -> int:
+    """Publish; the process that is at ``step`` with it."""
+    return await (in_request(flight, step) if step in _IN_REQUEST else _held(flight, step))
 
 
 async def fell(flight: Flight, pid: int, by: signal.Signals) -> None:
@@ -127,16 +131,14 @@ async def _reconnect(flight: Flight) -> None:
 
 
 async def database_wire(flight: Flight) -> None:
-    """The connection to the database breaks in front of a write, or behind it before its answer."""
+    """The connection to the database breaks in front of a write, or behind it before its answer, or in the middle of a bulk."""
     scenario = flight.run.scenario
     if scenario.step in ASKING:
         await flight.switch_on("error_500_after_accept")
-    when = When.BEFORE if "before" in scenario.fault else When.AFTER
-    cut = flight.house.database_cuts.order(scenario.step, when, flight.post_id, flight.profile.id)
+    [when] = [one for one in When if one.value in scenario.fault]
+    cut = flight.house.database_cuts.order(scenario.step, when, flight.post_id)
     await flight.post()
     await flight.until_at_rest()
-    while not cut.made and scenario.step in ("attempt ended", "turn ended"):
-        await asyncio.sleep(PAUSE)
     flight.struck = cut.made
 
 
@@ -145,8 +147,9 @@ async def messages(flight: Flight) -> None:
     step = flight.run.scenario.step
     if step == "scheduled":
         await flight.post(delayed=True)
-    elif step == "queued":
+    elif step in ("queued", "delayed"):
         await flight.post()
+        await flight.until(lambda delivery: step == "queued" or delivery["state"] == "queued")
         await _repeat(flight)
     else:
         await flight.post_and_hold(step)
@@ -157,16 +160,20 @@ async def messages(flight: Flight) -> None:
 
 
 async def _repeat(flight: Flight) -> None:
+    """The message holds all that are due together; to ask about one there is one for each."""
     delivery = await flight.until(bool)
-    await asyncio.to_thread(_send, flight.house.broker.url, delivery["_id"], platform_of(flight.profile.network))
+    companions = flight.watch.companions(flight.post_id) if flight.due else [delivery]
+    batch = [one["_id"] for one in companions]
+    some = [(PUBLISH, batch), (PUBLISH, batch), (RECONCILE, [delivery["_id"]])]
+    await asyncio.to_thread(_send, flight.house.broker.url, some, platform_of(flight.profile.network))
 
 
-def _send(url: str, delivery_id: str, platform: str) -> None:
+def _send(url: str, some: Iterable[tuple[str, Sequence[str]]], platform: str) -> None:
     with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
         channel = connection.channel()
-        for actor in (PUBLISH, PUBLISH, RECONCILE):
+        for actor, delivery_ids in some:
             message: dramatiq.Message[None] = dramatiq.Message(
-                queue_name=lane(platform), actor_name=actor, args=(delivery_id,), kwargs={}, options={}
+                queue_name=lane(platform), actor_name=actor, args=tuple(delivery_ids), kwargs={}, options={}
             )
             channel.basic_publish("", lane(platform), message.encode())
 

@@ -1,4 +1,4 @@
-"""What can happen to the whole house in one wave."""
+"""What can happen to the whole house, or to many at once, in one wave."""
 
 import asyncio
 import shutil
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tests.chaos.flight import Stroke
 from tests.chaos.installation import Installation
+from tests.chaos.scenes import FAULT_BY_FAULT, Scenario, plain
 
 OUTAGE = 20
 """Seconds for which the database is away."""
@@ -65,17 +66,31 @@ async def _background(work: Callable[[], Coroutine[None, None, None]]) -> AsyncI
         yield
 
 
-def of(scene: str, house: Installation, stroke: Stroke) -> During:
-    """The stroke of a scene, for the time of its wave; nothing for scenes that strike single deliveries."""
-    match scene:
-        case "rabbitmq killed" | "rabbitmq wiped":
-            return _rabbitmq(house, stroke, wipe="wiped" in scene)
-        case "database killed":
-            return _database(house, stroke)
-        case "clock forward":
-            return _clocks(house.set_clocks, timedelta(minutes=5), stroke)
-        case "clock back":
-            return _clocks(house.set_clocks, timedelta(seconds=-90), stroke)
-        case "clocks apart":
-            return _clocks(house.odd_clock.set, timedelta(seconds=100), stroke)
-    return nullcontext()
+@asynccontextmanager
+async def _together(stroke: Stroke) -> AsyncIterator[None]:
+    """Each is struck by itself, but all at the same moment."""
+
+    async def strike() -> None:
+        await stroke.called()
+        stroke.fallen.set()
+
+    async with _background(strike):
+        yield
+
+
+def of(scenario: Scenario, house: Installation, stroke: Stroke) -> During:
+    """The stroke of a wave with such scenarios, while it lasts; nothing where single deliveries are struck."""
+    strokes: dict[str, Callable[[], During]] = {
+        "rabbitmq killed": lambda: _rabbitmq(house, stroke, wipe=False),
+        "rabbitmq wiped": lambda: _rabbitmq(house, stroke, wipe=True),
+        "database killed": lambda: _database(house, stroke),
+        "clock forward": lambda: _clocks(house.set_clocks, timedelta(minutes=5), stroke),
+        "clock back": lambda: _clocks(house.set_clocks, timedelta(seconds=-90), stroke),
+        "clocks apart": lambda: _clocks(house.odd_clock.set, timedelta(seconds=100), stroke),
+    }
+    fault = plain(scenario.fault)
+    if scenario.scene not in FAULT_BY_FAULT:
+        return strokes.get(scenario.scene, nullcontext)()
+    if fault in ("SIGKILL", "SIGTERM"):
+        return _together(stroke)
+    return strokes.get(fault.lower(), nullcontext)()

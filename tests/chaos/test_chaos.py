@@ -7,7 +7,7 @@ import pytest
 from tests.chaos import plan, scenes
 from tests.chaos.installation import missing
 from tests.chaos.judge import Verdict
-from tests.chaos.networks import KEYLESS
+from tests.chaos.networks import KEYLESS, MASTODON
 from tests.chaos.report import never_struck, story
 from tests.chaos.scenes import Scenario
 from tests.chaos.waves import play
@@ -17,6 +17,9 @@ SLOW = {"rabbitmq killed", "database killed", "clock back"}
 """Scenes that only the long form plays: each of them keeps a wave waiting for long."""
 FEW = {scenes.PEOPLE, scenes.LEFT, scenes.BLIND, scenes.ROTATION, scenes.PAIRS}
 """Scenes with few rows, which get a share of their own."""
+AT_ONCE = {f"SIGKILL, {scenes.BATCH}", f"cut with half of it written, {scenes.BATCH}"}
+IN_ORDER = [Scenario(scenes.LINE, f"SIGKILL, {scenes.LINE}", "claimed", MASTODON)]
+"""Of posts that are due at the same instant, what is worst for them."""
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +29,11 @@ def _needs(request: pytest.FixtureRequest) -> None:
 
 
 async def test_every_post_is_published_once_and_only_once(tmp_path: Path) -> None:
-    many = scenes.scenarios(scene for scene in scenes.SCENES if scene not in SLOW | FEW)
+    many = scenes.scenarios(scene for scene in scenes.SCENES if scene not in SLOW | FEW | {*scenes.FAULT_BY_FAULT})
     few = scenes.scenarios(sorted(FEW), seed=3)
-    results = await play([*plan.make(3, 48, many), *plan.make(3, 30, few, after=48)], tmp_path)
+    batches = [row for row in scenes.scenarios([scenes.BATCH]) if row.fault in AT_ONCE]
+    together = [*plan.make(3, 20, batches, after=78), *plan.make(3, 1, IN_ORDER, after=98)]
+    results = await play([*plan.make(3, 48, many), *plan.make(3, 30, few, after=48), *together], tmp_path)
     assert [story(result) for result in results if result.failed] == []
     assert never_struck(results) == []
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.chaos import plan, scenes
-from tests.chaos.judge import Verdict, allowed, judge, judge_left, judge_people
+from tests.chaos.judge import Verdict, allowed, judge, judge_left, judge_people, passed
 from tests.chaos.networks import BLUESKY, KEYLESS, MASTODON
 from tests.chaos.plan import Run
 from tests.chaos.report import NEVER, Result, never_struck, summary, table
@@ -27,6 +27,12 @@ def test_a_seed_draws_which_faults_come_in_pairs() -> None:
     assert len(set(first)) == scenes.DRAWN
 
 
+def test_only_one_fault_at_a_time_befalls_what_is_due_at_once_or_renews_its_tokens() -> None:
+    waves = plan.make(7, 60, scenes.scenarios([*scenes.FAULT_BY_FAULT, scenes.ROTATION]))
+    assert all(len({run.scenario.fault for run in wave.runs}) == 1 for wave in waves)
+    assert len({wave.runs[0].scenario.fault for wave in waves}) > 5
+
+
 def test_what_is_played_again_has_new_numbers() -> None:
     known = scenes.scenarios(["network"])[:3]
     [wave] = plan.make(0, 3, known, after=300)
@@ -42,7 +48,15 @@ def test_every_scenario_comes_once_before_any_comes_twice() -> None:
 def test_the_runs_of_a_wave_share_their_scene() -> None:
     waves = plan.make(7, 500, scenes.scenarios())
     assert all({run.scenario.scene for run in wave.runs} == {wave.scene} for wave in waves)
-    assert [run.number for wave in waves for run in wave.runs] == list(range(1, 501))
+    numbers = [run.number for wave in waves for run in wave.runs]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert 500 <= len(numbers) < 520
+
+
+def test_a_batch_is_never_alone() -> None:
+    [row] = scenes.scenarios([scenes.BATCH])[:1]
+    [wave] = plan.make(0, 1, [row])
+    assert [run.scenario for run in wave.runs] == [row] * plan.COMPANY
 
 
 # --- the judge --------------------------------------------------------------------------------------------------------
@@ -116,6 +130,14 @@ def test_of_two_people_the_page_heeds_one_and_the_other_is_told(
     assert judge_people(told, accepted, page=page, told=answers, words=words) is verdict
 
 
+@pytest.mark.parametrize(
+    ("accepted", "late"),
+    [("abcd", ""), ("abdc", "c"), ("bacd", "a"), ("dcba", "abc"), ("acd", ""), ("axbyxcd", "")],
+)
+def test_who_comes_after_a_later_one_was_passed(accepted: str, late: str) -> None:
+    assert passed("abcd", accepted) == set(late)
+
+
 def row(fault: str, step: str, network: str, scene: str = "network") -> Scenario:
     return Scenario(scene, fault, step, network)
 
@@ -127,6 +149,10 @@ def row(fault: str, step: str, network: str, scene: str = "network") -> Scenario
         (row("request lost", "sent", MASTODON), 0, set()),
         (row("request lost", "sent", KEYLESS), 0, {Verdict.UNDECIDED}),
         (row("reply lost", "accepted", KEYLESS), 1, set()),
+        (row("SIGKILL", "fenced", KEYLESS, "killed"), 0, {Verdict.UNDECIDED}),
+        (row("SIGTERM", "fenced", KEYLESS, "stopped"), 0, set()),
+        (row("SIGTERM", "sent", KEYLESS, "stopped"), 0, {Verdict.UNDECIDED}),
+        (row("SIGTERM, in one batch", "claimed", KEYLESS, scenes.BATCH), 0, set()),
         (row("reply lost, lists late by 30 s", "accepted", KEYLESS, scenes.BLIND), 1, set()),
         (row("reply lost, lists late by 5 min", "accepted", KEYLESS, scenes.BLIND), 1, {Verdict.UNDECIDED}),
         (row("disconnect", "claimed", BLUESKY, scenes.LEFT), 0, {Verdict.KEPT}),

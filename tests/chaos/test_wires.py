@@ -13,8 +13,8 @@ from pymongo import AsyncMongoClient
 
 from tests.chaos.cuts import DatabaseCuts, NetworkCuts
 from tests.chaos.engine import GIVEN, missing, wired
-from tests.chaos.wire import Hold, When, Wire, chunks, mongo_messages
-from tests.chaos.writes import TOKENS, Reader
+from tests.chaos.wire import Hold, Instead, When, Wire, chunks, mongo_messages
+from tests.chaos.writes import TOKENS, Reader, read_command
 from tests.servers import embedded
 
 # --- the wires --------------------------------------------------------------------------------------------------------
@@ -75,6 +75,16 @@ async def test_a_held_wire_stops_the_request_or_only_its_answer(
     assert heard[1] == arrived
     hold.ended.set()
     assert await reader.readline() == b"done\n"
+    await wire.stop()
+
+
+async def test_in_place_of_a_request_another_arrives_and_nobody_hears_of_it(heard: tuple[int, list[bytes]]) -> None:
+    wire = await Wire(heard[0], chunks, lambda _: Instead(b"toll\n")).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"ring\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.readline()
+    assert heard[1] == [b"toll\n"]
     await wire.stop()
 
 
@@ -185,11 +195,75 @@ def answer(asked: bytes, document: dict[str, Any]) -> bytes:
 def test_a_claim_is_recognised_as_that_of_a_post_whose_delivery_was_seen() -> None:
     reader = Reader()
     made = reader.understand(message({"insert": "deliveries"}, documents=[{"_id": "d", "post_id": "p"}]))
-    query, change = {"_id": "d", "state": "queued"}, {"$set": {"state": "publishing"}, "$inc": {"attempts": 1}}
+    query, change = {"_id": "d", "state": "queued"}, {"$set": {"state": "publishing", "turn": "a"}}
     claimed = reader.understand(message({"findAndModify": "deliveries", "query": query, "update": change}))
     assert made is not None
     assert claimed is not None
     assert [(write.name, write.about) for write in (made, claimed)] == [("delivery made", {"p"}), ("claimed", {"p"})]
+
+
+def made(reader: Reader | DatabaseCuts, *names: str) -> None:
+    """Let it see how the deliveries ``d-...`` of the posts with these names are made."""
+    see = reader.look if isinstance(reader, DatabaseCuts) else reader.understand
+    for name in names:
+        see(message({"insert": "deliveries"}, documents=[{"_id": f"d-{name}", "post_id": name}]))
+
+
+def bulk(source: str, changes: dict[str, Any], *names: str) -> bytes:
+    """The same move of all these posts' deliveries, each guarded as ``engine/moves`` does it."""
+    updates = [{"q": {"_id": f"d-{name}", "state": source, "move_id": "m"}, "u": {"$set": changes}} for name in names]
+    return message({"update": "deliveries", "ordered": False, "lsid": {"id": 1}}, updates=updates)
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "name"),
+    [
+        ("scheduled", {"state": "queued"}, "queued"),
+        ("queued", {"state": "publishing", "turn": "a"}, "claimed"),
+        ("publishing", {"state": "publishing", "fenced_at": 1}, "fenced"),
+        ("publishing", {"state": "published", "fenced_at": 0}, "receipt saved"),
+    ],
+)
+def test_a_bulk_is_of_all_posts_that_it_touches(source: str, changes: dict[str, Any], name: str) -> None:
+    reader = Reader()
+    made(reader, "p1", "p2", "p3")
+    write = reader.understand(bulk(source, changes, "p1", "p2", "p3"))
+    assert write is not None
+    assert (write.name, write.about, write.size) == (name, {"p1", "p2", "p3"}, 3)
+
+
+def test_a_bulk_that_moves_nothing_is_no_write_of_the_flow() -> None:
+    reader = Reader()
+    made(reader, "p1")
+    marked = message({"update": "deliveries"}, updates=[{"q": {"_id": "d-p1", "turn": "a"}, "u": {"$set": {"awaited": True}}}])
+    again = bulk("queued", {"state": "queued", "emitted": 2}, "p1")
+    assert (reader.understand(marked), reader.understand(again)) == (None, None)
+
+
+@pytest.mark.parametrize(("names", "kept"), [(("p1", "p2", "p3"), ["d-p1"]), (("p1", "p2", "p3", "p4"), ["d-p1", "d-p2"])])
+def test_of_a_bulk_the_first_half_comes_through(names: tuple[str, ...], kept: list[str]) -> None:
+    cuts = DatabaseCuts()
+    made(cuts, *names)
+    cut = cuts.order("claimed", When.HALF, "p3")
+    whole = bulk("queued", {"state": "publishing"}, *names)
+    found = cuts.look(whole)
+    assert isinstance(found, Instead)
+    assert struct.unpack_from("<i", found.frame) == (len(found.frame),)
+    before, after = read_command(whole), read_command(found.frame)
+    assert before is not None
+    assert after is not None
+    assert [one["q"]["_id"] for one in after["updates"]] == kept
+    assert {**before, "updates": after["updates"]} == after
+    assert (cut.made, cuts.look(whole)) == (True, None)
+
+
+def test_what_cannot_be_halved_is_waited_out() -> None:
+    cuts = DatabaseCuts()
+    made(cuts, "p1", "p2")
+    cut = cuts.order("claimed", When.HALF, "p1")
+    assert cuts.look(bulk("queued", {"state": "publishing"}, "p1")) is None
+    assert not cut.made
+    assert isinstance(cuts.look(bulk("queued", {"state": "publishing"}, "p1", "p2")), Instead)
 
 
 def test_reads_and_other_collections_are_no_writes_of_the_flow() -> None:

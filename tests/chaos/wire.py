@@ -1,4 +1,7 @@
-"""A TCP proxy whose connections can be cut in front of a request, or behind it when its effect is there and its answer is not."""
+"""A TCP proxy whose connections can be cut in front of a request, or behind it when its effect is there and its answer is not.
+
+Or of a request only a part comes through, and then the connection breaks as well.
+"""
 
 import asyncio
 import contextlib
@@ -20,6 +23,8 @@ class When(StrEnum):
 
     BEFORE = "before"
     AFTER = "after"
+    HALF = "half"
+    """Half of what was asked for is done, and nobody hears of it."""
 
 
 @dataclass(eq=False)
@@ -36,7 +41,15 @@ class Hold:
         await self.ended.wait()
 
 
-Look = Callable[[bytes], When | Hold | None]
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """This goes to the server in place of the request, and its answer nowhere."""
+
+    frame: bytes
+
+
+Found = When | Hold | Instead | None
+Look = Callable[[bytes], Found]
 """Looks at what a client sends; answers whether, and where, to cut or to hold."""
 
 
@@ -135,6 +148,8 @@ class _Link:
     async def _ask(self, frames: Frames, look: Look) -> None:
         async for frame in frames(self._near[0]):
             found = look(frame)
+            if isinstance(found, Instead):
+                frame, found = found.frame, When.AFTER  # noqa: PLW2901
             if found is When.BEFORE:
                 self._cut = True
                 return

@@ -19,10 +19,15 @@ Command = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """``name`` as in :data:`NAMES`; ``about`` are the ids of the post and the account it belongs to, as far as they are known."""
+    """``name`` as in :data:`DIRECT` and :data:`ASKING`.
+
+    ``about`` are the ids of the post, or of the account or grant, that it belongs to, as far as they are known; of all posts that
+    a bulk touches. ``size``: how many changes it is made of.
+    """
 
     name: str
     about: frozenset[str]
+    size: int = 1
 
 
 def read_command(message: bytes) -> Command | None:
@@ -42,9 +47,19 @@ def read_command(message: bytes) -> Command | None:
     return command
 
 
+def half(message: bytes) -> bytes:
+    """A bulk of updates without the second half of them. Its updates are the document sequence behind the command."""
+    begin = _HEADER + 5 + struct.unpack_from("<i", message, _HEADER + 5)[0]
+    name, _, documents = message[begin + 5 :].partition(b"\x00")
+    updates = bson.decode_all(documents)
+    kept = name + b"\x00" + b"".join(map(bson.encode, updates[: len(updates) // 2]))
+    body = message[4:begin] + b"\x01" + struct.pack("<i", len(kept) + 4) + kept
+    return struct.pack("<i", len(body) + 4) + body
+
+
 @dataclass
 class Reader:
-    """Names writes, and remembers which delivery and attempt belong to which post."""
+    """Names writes, and remembers which delivery belongs to which post."""
 
     _posts: dict[str, str] = field(default_factory=dict)
 
@@ -70,45 +85,33 @@ class Reader:
         self._posts[str(made["_id"])] = str(made["post_id"])
         return Write("delivery made", frozenset({str(made["post_id"])}))
 
-    def _attempt_noted(self, command: Command) -> Write:
-        made = command["documents"][0]
-        post = self._posts.get(str(made["delivery_id"]), "")
-        self._posts[str(made["_id"])] = post
-        return Write("attempt noted" if made["kind"] == "publish" else "look noted", frozenset({post}))
-
-    def _attempt_ended(self, command: Command) -> Write:
-        return Write("attempt ended", frozenset({self._posts.get(str(command["updates"][0]["q"]["_id"]), "")}))
-
-    def _account_moved(self, command: Command) -> Write | None:
-        """By ``findAndModify``: a turn, or new tokens."""
-        if "sealed" in command["update"].get("$set", {}):
-            return Write(TOKENS, frozenset({str(command["query"].get("_id"))}))
-        taken = "busy_until" in command["update"].get("$set", {})
-        return Write("turn taken", frozenset({str(command["query"]["_id"])})) if taken else None
-
-    def _account_changed(self, command: Command) -> Write | None:
-        """By ``update``: the same, and the end of a turn. Whether accounts or grants keep the tokens is no matter."""
-        change = command["updates"][0]
-        if "sealed" in change["u"].get("$set", {}):
-            return Write(TOKENS, frozenset({str(change["q"].get("_id"))}))
-        if "busy_with" not in change["q"]:
-            return None
-        ended = change["u"]["$set"]["busy_until"].year == 1970
-        return Write("turn ended" if ended else "turn extended", frozenset({str(change["q"]["_id"])}))
+    def _tokens_saved(self, command: Command) -> Write | None:
+        """Whether accounts or grants keep the tokens, and by which command, is no matter."""
+        query, change = _changes(command)[0]
+        return Write(TOKENS, frozenset({str(query.get("_id"))})) if "sealed" in change.get("$set", {}) else None
 
     def _moved(self, command: Command) -> Write | None:
-        name = _move_name(
-            str(command["query"].get("state")), command["update"].get("$set", {}), command["update"].get("$inc", {})
-        )
-        return Write(name, frozenset({self._posts.get(str(command["query"]["_id"]), "")})) if name else None
+        """One delivery, or a bulk of them: those make the same move."""
+        changes = _changes(command)
+        name = _move_name(*changes[0])
+        about = frozenset(self._posts.get(str(query.get("_id")), "") for query, _ in changes)
+        return Write(name, about, len(changes)) if name else None
 
 
-def _move_name(source: str, changes: Command, increase: Command) -> str | None:
-    match source, changes.get("state"):
+def _changes(command: Command) -> list[tuple[Command, Command]]:
+    """What is looked for, and what is done to it."""
+    if "updates" in command:
+        return [(one["q"], one["u"]) for one in command["updates"]]
+    return [(command["query"], command["update"])]
+
+
+def _move_name(query: Command, change: Command) -> str | None:
+    changes = change.get("$set", {})
+    match str(query.get("state")), changes.get("state"):
         case "publishing", "publishing":
             return "fenced" if "fenced_at" in changes else "upload saved"
         case "unconfirmed", "unconfirmed":
-            return "look claimed" if "checks" in increase else None
+            return "look claimed" if "checks" in change.get("$inc", {}) else None
         case move:
             return _MOVES.get(move)
 
@@ -125,31 +128,19 @@ _RULES: dict[tuple[str, str], Callable[[Reader, Command], Write | None]] = {
     ("insert", "posts"): Reader._post_made,
     ("update", "posts"): Reader._post_changed,
     ("insert", "deliveries"): Reader._delivery_made,
-    ("insert", "attempts"): Reader._attempt_noted,
-    ("update", "attempts"): Reader._attempt_ended,
-    ("findAndModify", "accounts"): Reader._account_moved,
-    ("update", "accounts"): Reader._account_changed,
-    ("findAndModify", "grants"): Reader._account_moved,
-    ("update", "grants"): Reader._account_changed,
+    ("findAndModify", "accounts"): Reader._tokens_saved,
+    ("update", "accounts"): Reader._tokens_saved,
+    ("findAndModify", "grants"): Reader._tokens_saved,
+    ("update", "grants"): Reader._tokens_saved,
     ("findAndModify", "deliveries"): Reader._moved,
+    ("update", "deliveries"): Reader._moved,
 }
 
-DIRECT = (
-    "post made",
-    "delivery made",
-    "post settled",
-    "queued",
-    "turn taken",
-    "claimed",
-    "attempt noted",
-    "upload saved",
-    "turn extended",
-    "fenced",
-    "receipt saved",
-    "attempt ended",
-    "turn ended",
-)
+TOGETHER = ("queued", "claimed", "fenced", "receipt saved")
+"""The writes that change all deliveries of a batch by one command."""
+
+DIRECT = ("post made", "delivery made", "post settled", "queued", "claimed", "upload saved", "fenced", "receipt saved")
 """The writes of a publication that goes well, in order."""
 
-ASKING = ("doubt saved", "look claimed", "look noted", "finding saved")
+ASKING = ("doubt saved", "look claimed", "finding saved")
 """The writes that follow an answer that proves nothing."""

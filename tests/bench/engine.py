@@ -12,7 +12,7 @@ from app.engine import dispatching, publishing
 from app.ids import Id
 from app.models import Delivery, State, now
 from tests.bench.figures import Figure
-from tests.bench.people import BLUESKY, Profiles, deliveries, insert
+from tests.bench.people import BLUESKY, Profiles, deliveries, plan
 from tests.bench.processes import cpu_seconds
 from tests.bench.site import Base, site
 
@@ -51,7 +51,7 @@ async def measure(base: Base, profiles: Profiles) -> list[Figure]:
         accounts = await profiles.accounts(Id(), BLUESKY, 20)
         commands = await _commands(deliveries(accounts[:1], 1, now(), name="counted")[0])
         some = deliveries(accounts, CHANGES // 20, now(), name="changed")
-        await insert(some)
+        await plan(some)
         before = cpu_seconds(place.engine)
         changes = await _rate(some, _change)
         cost = (cpu_seconds(place.engine) - before) / len(some) * 1000
@@ -68,10 +68,10 @@ async def measure(base: Base, profiles: Profiles) -> list[Figure]:
 
 async def _commands(delivery: Delivery) -> Counter[str]:
     """From *scheduled* to *published*, less the dispatcher's questions, which many deliveries share."""
-    await insert([delivery])
+    await plan([delivery])
     _EAR.heard.clear()
     await dispatching.emit([delivery])
-    await publishing.publish(delivery.id)
+    await publishing.publish([delivery.id])
     return Counter(_EAR.heard)
 
 

@@ -7,17 +7,20 @@ accounts nothing has to wait for anything, and what is left is the engine's own 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.ids import Id
 from app.models import FINAL, Delivery, State, now
+from tests.bench import floor
 from tests.bench.figures import Figure, percentiles
-from tests.bench.people import BLUESKY, MASTODON, Profiles, deliveries, insert
+from tests.bench.people import BLUESKY, MASTODON, Profiles, deliveries, plan
+from tests.bench.processes import cpu_seconds
 from tests.bench.site import ANSWER_MS, Base, Crew, site
-from tests.bench.waiting import arrived, warm_up
+from tests.bench.waiting import all_saved, arrived, warm_up
+from tests.servers.process import Server
 
 STALLED_ACCOUNTS = 10
 STALLED_EACH = 5
@@ -45,27 +48,42 @@ async def shared(base: Base, profiles: Profiles) -> list[Figure]:
 
 
 async def spread(base: Base, profiles: Profiles) -> list[Figure]:
-    """1,000 deliveries on 1,000 accounts."""
-    async with _due_at_once(base, profiles, Load(1000, 1, Crew(2, 192)), "lateness_spread") as due:
-        return await due.figures()
+    """1,000 deliveries on 1,000 accounts: with a stalled network beside them and without; and what each of them costs."""
+    least, floor_figure = await floor.measure(base, profiles)
+    load = Load(1000, 1, Crew(2, 64))
+    async with _due_at_once(base, profiles, load, "lateness_spread") as due:
+        stalled = await due.figures()
+    async with _due_at_once(base, profiles, load, "lateness_alone", stall=False) as due:
+        alone, costs = await due.figures(), await due.costs()
+    total = sum(costs.values())
+    beside = ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items() if name != "workers")
+    return [
+        *stalled,
+        *alone,
+        Figure("cpu_ms_per_delivery", round(costs["workers"], 1), "<= 4", f"workers; beside them {beside}"),
+        floor_figure,
+        Figure("floor_ratio", round(total / least, 2), "<= 2", f"{total:.1f} ms of processor in all"),
+    ]
 
 
 @asynccontextmanager
-async def _due_at_once(base: Base, profiles: Profiles, load: Load, name: str) -> AsyncIterator["_Due"]:
+async def _due_at_once(base: Base, profiles: Profiles, load: Load, name: str, *, stall: bool = True) -> AsyncIterator["_Due"]:
     """A crew at work, a network that takes its time, another one that stalls, and everything due in a moment."""
     async with site(base, name) as place:
         workspace_id = Id()
         healthy = await profiles.accounts(workspace_id, BLUESKY, load.accounts)
         stalling = await profiles.accounts(workspace_id, MASTODON, STALLED_ACCOUNTS)
-        place.start_workers(load.crew)
+        workers = place.start_workers(load.crew)
         await warm_up(base, deliveries(healthy[:50], 1, now(), name="warm-up"))
         await base.switch_on(platform=BLUESKY, kind="slow", ms=ANSWER_MS)
-        await base.switch_on(platform=MASTODON, kind="stall")
+        if stall:
+            await base.switch_on(platform=MASTODON, kind="stall")
         at = (now() + LEAD).replace(microsecond=0)
-        stalled = deliveries(stalling, STALLED_EACH, at, name=f"{name} stalled")
+        stalled = deliveries(stalling, STALLED_EACH, at, name=f"{name} stalled") if stall else []
         punctual = deliveries(healthy, load.each, at, name=name)
-        await insert([*stalled, *punctual])
-        yield _Due(base, load, name, at, punctual, stalled)
+        await plan([*stalled, *punctual])
+        servers = {"workers": workers, "database": place.engine, "broker": base.broker, "sandbox": base.sandbox}
+        yield _Due(base, load, name, at, punctual, stalled, servers, {key: cpu_seconds(one) for key, one in servers.items()})
 
 
 @dataclass(frozen=True)
@@ -76,6 +94,13 @@ class _Due:
     at: datetime
     punctual: Sequence[Delivery]
     stalled: Sequence[Delivery]
+    servers: Mapping[str, Server]
+    before: Mapping[str, float]
+
+    async def costs(self) -> dict[str, float]:
+        """Processor milliseconds per delivery since all was planned, when all is saved; half a minute of waiting included."""
+        await all_saved()
+        return {name: (cpu_seconds(one) - self.before[name]) / len(self.punctual) * 1000 for name, one in self.servers.items()}
 
     async def figures(self) -> list[Figure]:
         """Wait for all first requests; lateness is the time from the due time to the request."""
@@ -84,7 +109,7 @@ class _Due:
         late = [at - self.at.timestamp() for at in sent.values()]
         crew = self.load.crew
         return [
-            *percentiles(self.name, "s", late, 0.5, 0.95, 0.99, 1, goals={0.99: "< 2"}),
+            *percentiles(self.name, "s", late, 0.5, 0.95, 0.99, 1, goals={0.99: "< 1.5"}),
             Figure(f"{self.name}_workers", str(crew), "", f"{self.load.accounts} accounts with {self.load.each} each"),
         ]
 

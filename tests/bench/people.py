@@ -135,6 +135,13 @@ def _finished(account: Account, post: Post) -> Delivery:
     )
 
 
+async def plan(some: Sequence[Delivery]) -> None:
+    """Insert deliveries that are to be published, and before them the posts that they follow."""
+    author = Id()
+    await insert([Post(id=one.post_id, workspace_id=one.workspace_id, author_id=author, text=one.text) for one in some])
+    await insert(some)
+
+
 async def insert(documents: Sequence[Any]) -> None:
     """Many documents of one kind, in bulk."""
     for start in range(0, len(documents), BATCH):

@@ -4,18 +4,16 @@ Both networks answer after 300 ms, everything is due at once, and there are many
 scarce. The rate is that of the middle of the run, without the first and the last tenth of the requests.
 """
 
-import asyncio
 import math
 from dataclasses import dataclass
 
 from app.ids import Id
-from app.models import Account, Delivery, State, now
-from app.queries import equal
+from app.models import Account, now
 from tests.bench.figures import Figure
-from tests.bench.people import BLUESKY, MASTODON, Profiles, deliveries, insert
+from tests.bench.people import BLUESKY, MASTODON, Profiles, deliveries, plan
 from tests.bench.processes import cpu_seconds
 from tests.bench.site import ANSWER_MS, ON_MONGODB, Base, Crew, site
-from tests.bench.waiting import arrived, warm_up
+from tests.bench.waiting import all_saved, arrived, warm_up
 
 CREWS = [Crew(2, 16), Crew(2, 32), Crew(2, 48)] if ON_MONGODB else [Crew(1, 8), Crew(2, 8), Crew(2, 16)]
 """From small to large: the largest that still reaches nine tenths of its bound is the one that is reported."""
@@ -55,7 +53,7 @@ async def measure(base: Base, profiles: Profiles) -> list[Figure]:
             "throughput_max_per_s", round(fastest.per_s, 1), "", f"workers {fastest.crew}, {fastest.ratio:.2f} of their bound"
         ),
         *(_step(run) for run in runs),
-        Figure("cpu_ms_per_delivery", round(best.cpu_ms["workers"], 1), "", f"workers; beside them {others}"),
+        Figure("throughput_cpu_ms", round(best.cpu_ms["workers"], 1), "", f"workers; beside them {others}"),
     ]
 
 
@@ -69,9 +67,9 @@ async def _run(base: Base, profiles: Profiles, crew: Crew) -> Run:
         load = deliveries(accounts, math.ceil(crew.bound * SECONDS / len(accounts)), now(), name="load")
         servers = {"workers": workers, "database": place.engine, "broker": base.broker, "sandbox": base.sandbox}
         before = {name: cpu_seconds(server) for name, server in servers.items()}
-        await insert(load)
+        await plan(load)
         sent = await arrived(base, {delivery.text for delivery in load})
-        await _saved()
+        await all_saved()
         cost = {name: (cpu_seconds(server) - before[name]) / len(load) * 1000 for name, server in servers.items()}
         return Run(crew, _middle_rate(sorted(sent.values())), cost)
 
@@ -86,12 +84,6 @@ async def _accounts(profiles: Profiles) -> list[Account]:
     workspace_id, number = Id(), len(profiles.connected[MASTODON])
     found = [await profiles.accounts(workspace_id, platform, number) for platform in (BLUESKY, MASTODON)]
     return [account for pair in zip(*found, strict=True) for account in pair]
-
-
-async def _saved() -> None:
-    """Wait until the last answers are saved."""
-    while await Delivery.find_one(equal(state=State.QUEUED)) or await Delivery.find_one(equal(state=State.PUBLISHING)):
-        await asyncio.sleep(0.5)
 
 
 def _middle_rate(times: list[float]) -> float:

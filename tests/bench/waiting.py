@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 
-from app.models import Delivery
-from tests.bench.people import insert
+from app.models import Delivery, State
+from app.queries import equal
+from tests.bench.people import plan
 from tests.bench.site import Base
 
 PATIENCE = 240
@@ -26,5 +27,11 @@ async def arrived(base: Base, texts: Collection[str], *, every: float = 0.5) -> 
 
 async def warm_up(base: Base, first: Sequence[Delivery]) -> None:
     """Let the workers publish something: what a process does only once is no part of a measurement."""
-    await insert(first)
+    await plan(first)
     await arrived(base, {delivery.text for delivery in first})
+
+
+async def all_saved() -> None:
+    """Wait until the last answers are saved."""
+    while await Delivery.find_one(equal(state=State.QUEUED)) or await Delivery.find_one(equal(state=State.PUBLISHING)):
+        await asyncio.sleep(0.5)

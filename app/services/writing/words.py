@@ -59,6 +59,8 @@ def said(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]
     match delivery.state:
         case State.SCHEDULED | State.QUEUED:
             return _waiting(delivery, reason, zone=zone, at=at)
+        case State.PUBLISHING if delivery.due_at > at:
+            return "Getting ready", "progress", _at("Planned for", delivery.due_at, zone)
         case State.PUBLISHING:
             return "Sending", "progress", "It is being sent right now."
         case State.PROCESSING:

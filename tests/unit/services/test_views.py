@@ -24,6 +24,12 @@ def row(state: State, *, zone: str = "UTC", late: timedelta = -MINUTE, **facts: 
     return words.describe(delivery(state, **facts), account(), [], zone=zone, at=NOON + late)
 
 
+def test_what_is_only_made_ready_is_not_called_sending() -> None:
+    ahead = row(State.PUBLISHING, late=-timedelta(seconds=5))
+    assert (ahead.label, ahead.detail) == ("Getting ready", "Planned for 30 November 2026, 12:00.")
+    assert row(State.PUBLISHING, late=timedelta()).label == "Sending"
+
+
 # --- a post's status --------------------------------------------------------------------------------------------------
 
 

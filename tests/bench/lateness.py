@@ -28,6 +28,9 @@ STALLED_EACH = 5
 LEAD = timedelta(seconds=25)
 """From the insert to the due time: enough for the dispatchers to bring everything to the broker."""
 
+REST = 10
+"""Seconds in which it is measured what the processes use without work."""
+
 RECOVERY = 90
 """Seconds the stalled platform's deliveries get, once it answers again."""
 
@@ -83,7 +86,8 @@ async def _due_at_once(base: Base, profiles: Profiles, load: Load, name: str, *,
         punctual = deliveries(healthy, load.each, at, name=name)
         await plan([*stalled, *punctual])
         servers = {"workers": workers, "database": place.engine, "broker": base.broker, "sandbox": base.sandbox}
-        yield _Due(base, load, name, at, punctual, stalled, servers, {key: cpu_seconds(one) for key, one in servers.items()})
+        before = {key: cpu_seconds(one) for key, one in servers.items()}
+        yield _Due(base, load, name, at, punctual, stalled, servers, before, time.monotonic())
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,21 @@ class _Due:
     stalled: Sequence[Delivery]
     servers: Mapping[str, Server]
     before: Mapping[str, float]
+    begun: float
 
     async def costs(self) -> dict[str, float]:
-        """Processor milliseconds per delivery since all was planned, when all is saved; half a minute of waiting included."""
+        """Processor milliseconds per delivery since all was planned, less what the same processes use when they have nothing to
+        do for as long (:data:`REST`).
+        """
         await all_saved()
-        return {name: (cpu_seconds(one) - self.before[name]) / len(self.punctual) * 1000 for name, one in self.servers.items()}
+        lasted, used = time.monotonic() - self.begun, self._used(self.before)
+        rest = {name: cpu_seconds(one) for name, one in self.servers.items()}
+        await asyncio.sleep(REST)
+        idle = {name: share / REST * lasted for name, share in self._used(rest).items()}
+        return {name: (used[name] - idle[name]) / len(self.punctual) * 1000 for name in used}
+
+    def _used(self, since: Mapping[str, float]) -> dict[str, float]:
+        return {name: cpu_seconds(one) - since[name] for name, one in self.servers.items()}
 
     async def figures(self) -> list[Figure]:
         """Wait for all first requests; lateness is the time from the due time to the request."""

@@ -74,9 +74,12 @@ async def of(post_id: Id) -> list[Delivery]:
 
 async def hold(post: Post, token: Id) -> None:
     """Keep workers from what could still be changed. Raises ``TooLate`` or ``Conflict``, and then holds nothing."""
+    found = [delivery for delivery in await of(post.id) if delivery.state != State.PUBLISHED]
+    if (sent := next((delivery for delivery in found if not delivery.editable), None)) is not None:
+        raise await _why_not(sent)  # before a worker loses what it is preparing for another account
     try:
-        for delivery in await of(post.id):
-            if delivery.state != State.PUBLISHED and not await deliveries.hold(delivery, token):
+        for delivery in found:
+            if not await deliveries.hold(delivery, token):
                 raise await _why_not(delivery)
     except BaseException:
         await asyncio.shield(deliveries.let_go(post.id, token))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.engine import outbox
 from app.engine.faultpoints import CLAIMED, FENCED, UPLOADED
 from app.errors import Conflict, Invalid, TooLate, Unsure
 from app.models import EPOCH, Delivery, Post, State, now
@@ -100,6 +101,16 @@ async def test_an_edit_takes_back_what_a_worker_is_only_preparing(world: World, 
     await work
     await world.dispatch()
     assert await world.texts() == ([("bluesky", "Other")] if verb is posts.publish_now else [])
+
+
+async def test_an_edit_that_comes_too_late_for_one_account_takes_nothing_from_the_worker_of_another(world: World) -> None:
+    preparing, sending = await outbox.of((await world.publish_now()).id)
+    await put(sending, state=State.PUBLISHING, fenced_at=now())
+    await put(preparing, state=State.PUBLISHING, turn=preparing.account_id)
+    before = await fresh(preparing)
+    with pytest.raises(TooLate):
+        await posts.publish_now(world.workspace, world.alice, world.draft(text="Other"), Target(post_id=sending.post_id))
+    assert await fresh(preparing) == before
 
 
 async def test_a_deleted_post_is_not_sent_by_who_has_claimed_it(world: World) -> None:

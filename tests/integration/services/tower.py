@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from platforms.base import Absent, Checkpoint, Content, Idempotency, Outcome, Processing, Published, SentAttempt, Session
+from platforms.base import Absent, Checkpoint, Content, Idempotency, Outcome, Processing, Published, SentAttempt, Session, Tokens
 from platforms.errors import (
     ContentRejected,
     RateLimited,
@@ -95,8 +95,8 @@ class Tower(Belfry):
         found[0].looks = max(0, found[0].looks - 1)
         return self._shown(found[0])
 
-    async def refresh(self, session: Session) -> dict[str, str]:
-        return {"access": self.valid}
+    async def refresh(self, session: Session) -> Tokens:
+        return Tokens({"access": self.valid})
 
     def arrive(self, by: float) -> None:
         """What was sent so long ago that it is settled ``by`` seconds from now arrives at last."""

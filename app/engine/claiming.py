@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from beanie import Document
+from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.engine import attempts, backoff, lateness, order, pacing, turns
@@ -23,9 +24,6 @@ from app.models import EPOCH, Account, AttemptKind, Delivery, Grant, State, now,
 from platforms.errors import QuotaExhausted, Unavailable
 
 log = logging.getLogger(__name__)
-
-EARLY = timedelta(seconds=2)
-"""A message this much too early (another host's clock) waits here; an earlier one is sent back with the rest of its delay."""
 
 _ROUNDS = 5
 """Tries at a turn that others end and take at the same time."""
@@ -52,25 +50,29 @@ class Claims:
 async def claim(delivery_ids: Collection[Id]) -> Claims:
     """Claim what is due and whose account is free. Everything else is left alone, or put off."""
     claims = Claims()
-    waiting = [one for one in await _read(Delivery, delivery_ids) if one.state == State.QUEUED and one.held_until <= now()]
+    found = await _read(Delivery, delivery_ids)
+    waiting = [one for one in found if one.state == State.QUEUED and one.held_until <= now()]
     ready = [one for one in waiting if not _too_early(one, claims.again)]
     accounts = await _accounts({one.account_id for one in ready})
     waits = await pacing.admit(accounts.values())
     behind = await order.left_behind() if ready else frozenset()
-    leaders, company = [], set()
+    leaders, company, dealt_with = [], set(), {one.account_id for one in found if one.state == State.PUBLISHING}
     for account_id, line in _lines(ready).items():
         if (account := accounts.get(account_id)) is None:
             continue
         crowded = account.line_until > now() or behind is None or account_id in behind
         if crowded and await turns.gives_way(line[0]):
+            dealt_with.add(account_id)
             continue
         leader = await _first_that_may_go(line, account, waits[account_id], claims.again)
         leaders += [leader] if leader else []
         company |= {account_id} if len(line) > 1 else set()
     for account_id in company:
         await turns.keep_line(account_id)
-    for delivery in await _take(leaders, accounts, company):
-        claims.claimed.append(Claimed(delivery, accounts[delivery.account_id]))
+    taken, gone = await _take(leaders, accounts, company)
+    claims.claimed = [Claimed(delivery, accounts[delivery.account_id]) for delivery in taken]
+    dealt_with |= {one.account_id for one in leaders} - gone | {one.account_id for one, _ in claims.again}
+    await _call_others({one.account_id for one in found} - dealt_with)
     return claims
 
 
@@ -103,7 +105,7 @@ def _lines(ready: Iterable[Delivery]) -> Mapping[Id, Sequence[Delivery]]:
 
 def _too_early(delivery: Delivery, again: list[tuple[Delivery, Decision]]) -> bool:
     begins = order.begins_at(delivery)
-    if begins <= now() + EARLY:
+    if begins <= now() + order.EARLY:
         return False
     _come_again(delivery, begins, again)
     return True
@@ -124,7 +126,7 @@ async def _first_that_may_go(
             continue
         if (elder := await order.elder(delivery, account)) is None:
             return delivery
-        _come_again(delivery, min(max(elder.due_at, now()) + EARLY, elder.planned_at + order.IN_ORDER), again)
+        _come_again(delivery, min(max(elder.due_at, now()) + order.EARLY, elder.planned_at + order.IN_ORDER), again)
     return None
 
 
@@ -156,20 +158,35 @@ async def _paced(delivery: Delivery, wait: timedelta) -> bool:
 # --- taking -----------------------------------------------------------------------------------------------------------
 
 
-async def _take(leaders: Sequence[Delivery], accounts: Mapping[Id, Account], company: Collection[Id]) -> list[Delivery]:
-    """Claim them together. Who finds the turn taken gets in line, or tries once more if it is free by then."""
+async def _take(
+    leaders: Sequence[Delivery], accounts: Mapping[Id, Account], company: Collection[Id]
+) -> tuple[list[Delivery], set[Id]]:
+    """Claim them together. Who finds the turn taken gets in line, or tries once more if it is free by then.
+
+    Returns what is claimed, and the accounts whose delivery is not there to be claimed any more.
+    """
     claimed: list[Delivery] = []
+    gone: set[Id] = set()
     await attempts.make_room(leaders)
     awaited = {one.id for one in leaders if one.account_id in company or accounts[one.account_id].line_until > now()}
     for _ in range(_ROUNDS):
         results = await move_all([_claim_of(one, awaited=one.id in awaited) for one in leaders])
         claimed += [result for result in results if not isinstance(result, Refused)]
+        gone |= {one.account_id for one, result in zip(leaders, results, strict=True) if result is Refused.CHANGED}
         refused = [one for one, result in zip(leaders, results, strict=True) if result is Refused.TAKEN]
         leaders = [one for one in refused if await turns.get_in_line(one)]
         awaited |= {one.id for one in leaders}  # whoever had the turn may still want it
         if not leaders:
             break
-    return claimed
+    return claimed, gone
+
+
+async def _call_others(account_ids: Collection[Id]) -> None:
+    """Nobody goes for these accounts. What is claimed goes on, whatever comes of it."""
+    try:
+        await turns.call_next(await _read(Account, account_ids))
+    except PyMongoError:
+        log.exception("the next in line were not called; the dispatcher does it")
 
 
 def _claim_of(delivery: Delivery, *, awaited: bool) -> Move:

@@ -10,6 +10,9 @@ from app.queries import equal
 IN_ORDER = timedelta(minutes=5)
 """So long after its planned time a post that is tried again keeps the later ones of its account behind it; then they may pass."""
 
+EARLY = timedelta(seconds=2)
+"""A message this much too early (another host's clock) waits with its worker; an earlier one is sent back for the rest."""
+
 _LINE = 10
 """So many of those that wait are looked at: the first may be held or unreadable."""
 
@@ -29,11 +32,11 @@ def begins_at(delivery: Delivery) -> datetime:
 
 
 async def line(account_id: Id) -> list[Delivery]:
-    """The account's deliveries that are due, or so soon that their message has come already; first in line first."""
-    soon = now() + runtime.current().settings.ready_time
+    """The account's deliveries that are due, or so soon that their message may have come already; first in line first."""
+    soon = now() + runtime.current().settings.ready_time + EARLY
     query = {**equal(account_id=account_id, state=State.QUEUED), "due_ms": {"$lte": in_millis(soon)}}
     found = await reading.find(Delivery, query, sort=[("due_ms", 1), ("order", 1)], limit=_LINE)
-    return [one for one in found if one.held_until < now() and begins_at(one) <= now()]
+    return [one for one in found if one.held_until < now()]
 
 
 async def left_behind() -> frozenset[Id] | None:
@@ -48,7 +51,7 @@ async def left_behind() -> frozenset[Id] | None:
 
 async def first_before(delivery: Delivery) -> Delivery | None:
     """The first in line of the account, if it is another delivery that goes before this one."""
-    first = next(iter(await line(delivery.account_id)), None)
+    first = next((one for one in await line(delivery.account_id) if begins_at(one) <= now()), None)
     before = first is not None and place(first) < place(delivery) and not goes_before(delivery, first)
     return first if before else None
 

@@ -5,6 +5,7 @@ ends the attempt, so it costs no write of its own. Who finds it taken asks to be
 account, so that whoever comes meanwhile looks at the line first. Where nobody waits, nobody asks who is next.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from app import runtime
@@ -83,13 +84,25 @@ async def revoke(holder: Delivery, target: State) -> Delivery | None:
 
 async def pass_on(ended: Delivery) -> None:
     """The turn that ``ended`` had is free: call who waits for it, if anybody does."""
-    if not ended.awaited:
-        return
-    line = [one for one in await order.line(ended.account_id) if one.id != ended.id]
+    if ended.awaited:
+        await _call_first(ended.account_id, but=ended.id)
+
+
+async def call_next(accounts: Iterable[Account]) -> None:
+    """Who was called does not go: it was canceled, edited or put off. Where there is a line, its next one is called instead."""
+    for account in accounts:
+        if account.line_until > now():
+            await _call_first(account.id)
+
+
+async def _call_first(account_id: Id, *, but: Id | None = None) -> None:
+    """Its message may have come and gone, even if its time has not come yet: then it is called for its time."""
+    line = [one for one in await order.line(account_id) if one.id != but]
     if len(line) > 1:
-        await keep_line(ended.account_id)
+        await keep_line(account_id)
     if line:
-        await runtime.current().courier.send(PUBLISH, [line[0].id], line[0].lane)
+        delay = max(order.begins_at(line[0]) - now(), timedelta())
+        await runtime.current().courier.send(PUBLISH, [line[0].id], line[0].lane, delay=delay)
 
 
 async def keep_behind(account_id: Id, until: datetime) -> None:

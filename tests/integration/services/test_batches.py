@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from app.courier import BURY, PUBLISH
-from app.engine import attempts, claiming, dispatching, publishing
+from app.engine import attempts, claiming, dispatching, order, publishing
 from app.engine.checkpoints import DeliveryCheckpoint
 from app.engine.faultpoints import ANSWERED, CLAIMED
 from app.engine.moves import Move, Refused, move_all
@@ -174,7 +174,7 @@ async def test_a_later_one_does_not_pass_one_whose_worker_was_lost_before_the_fe
     await world.outbox.deliver()  # the next in line was called
     assert belfry.posts == {}
     for _ in range(3):
-        await world.pass_time(claiming.EARLY)
+        await world.pass_time(order.EARLY)
         await world.dispatch()
     assert list(belfry.posts) == [one.parts[0].key for one in (lost, *later)]
 

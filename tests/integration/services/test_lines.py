@@ -1,0 +1,47 @@
+"""Several deliveries of one account: whoever is in line is called, whatever becomes of those before it."""
+
+from datetime import timedelta
+
+from app.courier import PUBLISH
+from app.engine import publishing
+from app.engine.faultpoints import CLAIMED
+from app.models import State, now
+from app.services.writing import posts
+from tests.integration.services.belfry import Belfry
+from tests.integration.services.test_batches import ids, queued
+from tests.integration.services.test_publishing import hold, release
+from tests.integration.services.world import World, fresh, put, ring
+
+
+async def test_who_had_to_make_room_while_it_waited_for_its_time_is_called_for_it(world: World, belfry: Belfry) -> None:
+    urgent, planned = await queued(world, 2, accounts=False)
+    at = now() + timedelta(seconds=4)
+    await put(planned, due_at=at, planned_at=at)
+    ahead = await hold(world, planned, CLAIMED)
+    await ring(urgent)
+    assert (await fresh(urgent)).state == State.PUBLISHED
+    await release(ahead)
+    assert (await fresh(planned)).state == State.QUEUED
+    assert world.outbox.of(planned) == [PUBLISH]
+
+
+async def test_a_second_try_that_came_a_moment_early_with_another_one_is_called_for_its_time(
+    world: World, belfry: Belfry
+) -> None:
+    one, other = await queued(world, 2, accounts=False)
+    at = now()
+    await put(one, begun_at=at, due_at=at)
+    await put(other, begun_at=at, due_at=at + timedelta(seconds=1.5))
+    await publishing.send_on(await publishing.publish(ids([one, other])))
+    assert (await fresh(one)).state == State.PUBLISHED
+    assert world.outbox.of(other) == [PUBLISH]
+
+
+async def test_one_that_is_canceled_when_it_was_called_leaves_the_call_to_the_next(world: World, belfry: Belfry) -> None:
+    first, second, third = await queued(world, 3, accounts=False)
+    await publishing.publish(ids([first, second, third]))
+    assert world.outbox.of(second) == [PUBLISH]
+    await posts.cancel(world.workspace, second.post_id)
+    await world.outbox.deliver()
+    assert (await fresh(second)).state == State.CANCELED
+    assert (await fresh(third)).state == State.PUBLISHED

@@ -170,11 +170,17 @@ async def _take(
     await attempts.make_room(leaders)
     awaited = {one.id for one in leaders if one.account_id in company or accounts[one.account_id].line_until > now()}
     for _ in range(_ROUNDS):
-        results = await move_all([_claim_of(one, awaited=one.id in awaited) for one in leaders])
-        claimed += [result for result in results if not isinstance(result, Refused)]
-        gone |= {one.account_id for one, result in zip(leaders, results, strict=True) if result is Refused.CHANGED}
-        refused = [one for one, result in zip(leaders, results, strict=True) if result is Refused.TAKEN]
-        leaders = [one for one in refused if await turns.get_in_line(one)]
+        try:
+            results = await move_all([_claim_of(one, awaited=one.id in awaited) for one in leaders])
+            claimed += [result for result in results if not isinstance(result, Refused)]
+            gone |= {one.account_id for one, result in zip(leaders, results, strict=True) if result is Refused.CHANGED}
+            refused = [one for one, result in zip(leaders, results, strict=True) if result is Refused.TAKEN]
+            leaders = [one for one in refused if await turns.get_in_line(one)]
+        except PyMongoError:
+            if not claimed:
+                raise
+            log.exception("some could not get in line; what is claimed goes on, the others are called by the dispatcher")
+            break
         awaited |= {one.id for one in leaders}  # whoever had the turn may still want it
         if not leaders:
             break

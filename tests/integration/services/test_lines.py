@@ -1,6 +1,11 @@
 """Several deliveries of one account: whoever is in line is called, whatever becomes of those before it."""
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import AutoReconnect
 
 from app.courier import PUBLISH
 from app.engine import publishing
@@ -45,3 +50,26 @@ async def test_one_that_is_canceled_when_it_was_called_leaves_the_call_to_the_ne
     await world.outbox.deliver()
     assert (await fresh(second)).state == State.CANCELED
     assert (await fresh(third)).state == State.PUBLISHED
+
+
+async def test_who_cannot_get_in_line_takes_nobody_along(world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await queued(world, 2, accounts=False)
+    [free] = await queued(world, 1)
+    busy = await hold(world, first, CLAIMED)
+    with monkeypatch.context() as driver:
+        driver.setattr(AsyncCollection, "update_one", broken_for("accounts"))
+        await publishing.publish(ids([second, free]))
+    assert (await fresh(free)).state == State.PUBLISHED
+    await release(busy)
+
+
+def broken_for(collection: str) -> Any:
+    """The driver's ``update_one`` while its connection breaks at each write to ``collection``."""
+    write = AsyncCollection.update_one
+
+    async def broken(self: AsyncCollection[Any], *args: Any, **more: Any) -> Any:
+        if self.name == collection:
+            raise AutoReconnect("the connection broke")
+        return await write(self, *args, **more)
+
+    return broken

@@ -140,10 +140,16 @@ class DeliveryCheckpoint:
             self._keep(await asyncio.shield(saving))
         except asyncio.CancelledError:  # a stop or a time limit: the answer is in our hands, and it is not let fall
             await asyncio.wait([saving])
+            self._learn_from(saving)
             raise
         except receipts.ReceiptTaken:
             raise not_ours(self.delivery.platform) from None
         self.released = False  # a next part has a fence of its own
+
+    def _learn_from(self, saving: "asyncio.Task[Delivery | None]") -> None:
+        """What is saved is certain: what is left has not been sent."""
+        if not saving.cancelled() and saving.exception() is None and (moved := saving.result()) is not None:
+            self.delivery, self.released = moved, False
 
     async def _save(self, outcome: Outcome) -> Delivery | None:
         match outcome:

@@ -303,6 +303,25 @@ async def test_a_part_that_must_be_there_fails_the_delivery_and_keeps_what_is_ou
     assert (failed.state, failed.position, failed.remote_id) == (State.FAILED, 1, "ring-1")
 
 
+async def test_a_part_that_was_not_sent_is_not_asked_about_when_the_save_before_it_was_interrupted(
+    world: World, belfry: Belfry
+) -> None:
+    one = await with_comment(world, required=True)
+    work = asyncio.create_task(publishing.publish([one.id]))
+    loop = asyncio.get_running_loop()
+
+    def strike() -> None:
+        if belfry.posts and LISTENER.commands[-1] == "findAndModify deliveries":
+            LISTENER.witness = int
+            loop.call_soon_threadsafe(work.cancel)
+
+    LISTENER.witness = strike
+    with suppress(asyncio.CancelledError):
+        await work
+    back = await fresh(one)
+    assert (back.state, back.position, back.remote_id) == (State.QUEUED, 1, "ring-1")
+
+
 async def test_a_long_upload_dies_of_silence_and_not_of_length(world: World, belfry: Belfry) -> None:
     [one] = await queued(world, 1)
     await put(one, strikes=4)

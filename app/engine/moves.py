@@ -3,8 +3,9 @@
 Nothing else writes to the ``deliveries`` collection's state. The transition table is checked, so a wrong step is an error of the
 program, and every change is guarded by the state it starts from, so of two who try only one succeeds.
 
-A broken connection leaves open whether a write was applied. Every write therefore carries a fresh ``move_id``: it is repeated
-for some seconds, changes nothing where that token stands already, and then the driver's error is raised.
+A broken connection, or a server that steps down, leaves open whether a write was applied. Every write therefore carries a fresh
+``move_id``: it is repeated for some seconds, changes nothing where that token stands already, and then the driver's error is
+raised.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from pymongo import ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, ConnectionFailure
+from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
 from app.ids import Id
 from app.models import TRANSITIONS, Delivery, State, in_millis, now
@@ -188,13 +189,18 @@ def _raw(value: Any) -> Any:
 
 
 async def _patiently(write: Callable[[], Awaitable[T]], patience: float) -> T:
-    """The result of ``write``, which is repeated while its connection breaks."""
+    """The result of ``write``, which is repeated while its connection breaks, or its server steps down."""
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
             return await write()
-        except ConnectionFailure:
-            if asyncio.get_running_loop().time() > deadline:
+        except PyMongoError as error:
+            if not _may_pass(error) or asyncio.get_running_loop().time() > deadline:
                 raise
             log.warning("the database connection broke in a write; trying again")
             await asyncio.sleep(_PAUSE)
+
+
+def _may_pass(error: PyMongoError) -> bool:
+    """Whether the connection broke, or the server stepped down: what it had written may be lost with it."""
+    return isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError")

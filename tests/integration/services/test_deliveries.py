@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from itertools import product
+from typing import Any
 
 import pytest
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
 
 from app import runtime
 from app.engine import moves
@@ -13,6 +16,7 @@ from app.errors import NotFound, TooLate
 from app.ids import Id
 from app.models import EDITABLE, EPOCH, FINAL, TRANSITIONS, Delivery, Part, State, now
 from app.services.writing import remedies
+from tests.integration.services.belfry import Belfry
 from tests.integration.services.world import World, fresh, put, ring, until
 from tests.servers.process import Server
 
@@ -160,3 +164,28 @@ async def test_a_receipt_is_saved_even_if_the_database_is_away_for_a_moment(
     [post] = await world.judge.posts()
     assert (published.state, published.receipt.remote_id) == (State.PUBLISHED, post["id"])
     assert published.lease_until == EPOCH
+
+
+async def test_a_receipt_is_saved_even_if_the_server_steps_down_meanwhile(
+    world: World, belfry: Belfry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = await world.queued(belfry.name)
+    write = AsyncCollection.bulk_write
+
+    async def stepping_down(self: AsyncCollection[Any], *args: Any, **more: Any) -> Any:
+        if belfry.posts:  # the write is rolled back with the old primary's last ones
+            monkeypatch.setattr(AsyncCollection, "bulk_write", write)
+            raise stepped_down()
+        return await write(self, *args, **more)
+
+    monkeypatch.setattr(AsyncCollection, "bulk_write", stepping_down)
+    await ring(delivery)
+    assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+def stepped_down() -> BulkWriteError:
+    """As the driver raises it when its own second try fails too."""
+    concern = {"code": 189, "errmsg": "Primary stepped down", "errorLabels": ["RetryableWriteError"]}
+    error = BulkWriteError({"nMatched": 1, "writeErrors": [], "writeConcernErrors": [concern]})
+    error._add_error_label("RetryableWriteError")
+    return error

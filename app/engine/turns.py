@@ -26,14 +26,15 @@ _TRIES = 20
 async def get_in_line(delivery: Delivery) -> bool:
     """``delivery`` found its account's turn taken: whoever ends it will call. ``True``: it is free by now, try again.
 
-    Who was planned before the holder goes before it, if the holder has not been fenced yet.
+    Who is before the holder goes before it, if the holder has not been fenced yet, and is not an earlier one that is tried again.
     """
     await keep_line(delivery.account_id)
     for _ in range(_TRIES):
         holder = await _holder(delivery.account_id)
         if holder is None or holder.id == delivery.id:
             return holder is None
-        if order.place(delivery) < order.place(holder) and await revoke(holder, State.QUEUED) is not None:
+        before = order.place(delivery) < order.place(holder) and not order.goes_before(holder, delivery)
+        if before and await revoke(holder, State.QUEUED) is not None:
             return True
         if await _ask(holder):
             return False

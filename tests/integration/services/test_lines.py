@@ -73,3 +73,14 @@ def broken_for(collection: str) -> Any:
         return await write(self, *args, **more)
 
     return broken
+
+
+async def test_a_later_one_does_not_take_the_turn_from_an_earlier_one_that_is_tried_again(world: World, belfry: Belfry) -> None:
+    earlier, later = await queued(world, 2, accounts=False)
+    await put(earlier, due_at=now() + timedelta(seconds=1), attempts=1, begun_at=now())
+    again = await hold(world, earlier, CLAIMED)
+    await ring(later)
+    assert (await fresh(earlier)).state == State.PUBLISHING
+    await release(again)
+    await world.outbox.deliver()
+    assert list(belfry.posts) == [earlier.parts[0].key, later.parts[0].key]

@@ -164,8 +164,8 @@ class DeliveryCheckpoint:
                 return await self._come_back(State.SCHEDULED, check_in, processing_at=since)
 
     async def _come_back(self, state: State, check_in: timedelta, **changes: Any) -> Delivery | None:
-        """The network needs time; until then turn and worker are free."""
-        due_at = now() + max(check_in, SHORTEST_CHECK)
+        """The network needs time; until then turn and worker are free. What was made ready ahead is not due before."""
+        due_at = max(now() + max(check_in, SHORTEST_CHECK), self.delivery.due_at)
         return await move(
             self.delivery.id,
             State.PUBLISHING,

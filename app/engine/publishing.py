@@ -12,6 +12,7 @@ import logging
 import random
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -250,6 +251,7 @@ async def _write_down(checkpoint: DeliveryCheckpoint, error: PlatformError) -> D
         jitter=random.random(),  # noqa: S311
     )
     await _tell_account(checkpoint, error, decision)
+    decision = replace(decision, due_at=max(decision.due_at, delivery.due_at))  # what was made ready ahead is not due before
     if decision.state in (State.FAILED, State.DEAD) and not delivery.parts[delivery.position].required:
         await _go_on_without(checkpoint, error)
         return None

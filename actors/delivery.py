@@ -36,10 +36,10 @@ def should_retry(retries: int, exception: BaseException) -> bool:
 )
 async def publish(*delivery_ids: str) -> None:
     """Make one try at each delivery that is due. What has to be done again goes on as a message of its own."""
-    decided = await publishing.publish([Id(one) for one in delivery_ids])
-    if len(delivery_ids) > 1:
-        await publishing.send_on(decided)
-    elif decided:
+    ids = [Id(one) for one in delivery_ids]
+    if len(ids) > 1:
+        await publishing.publish_all(ids)
+    elif decided := await publishing.publish(ids):
         follow(decided[0][1])
 
 

@@ -10,7 +10,7 @@ refused at the next checkpoint, and above all at the fence, so it cannot send wh
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 
 Decided = Sequence[tuple[Delivery, Decision]]
+Then = Callable[[Decided], Awaitable[None]]
+"""What is done about it."""
 
 
 async def publish(delivery_ids: Collection[Id]) -> Decided:
@@ -52,18 +54,34 @@ async def publish(delivery_ids: Collection[Id]) -> Decided:
     Safe to call at any time and any number of times: a delivery that is edited, canceled, taken or done is left alone. A
     cancellation hands back what was not sent, leaves the rest to be asked about, and is raised when all that is written down.
     """
+    decided: list[tuple[Delivery, Decision]] = []
+
+    async def collect(some: Decided) -> None:
+        decided.extend(some)
+
+    await _publish(delivery_ids, collect)
+    return decided
+
+
+async def publish_all(delivery_ids: Collection[Id]) -> None:
+    """:func:`publish` for a batch: what is still to be done about one goes on at once, however long the others take."""
+    await _publish(delivery_ids, send_on)
+
+
+async def _publish(delivery_ids: Collection[Id], then: Then) -> None:
     claims = await claiming.claim(delivery_ids)
-    tries = [asyncio.create_task(_attempt(one), name="attempt") for one in claims.claimed]
+    tries = [asyncio.create_task(_attempt(one, then), name="attempt") for one in claims.claimed]
     try:
-        decisions = await asyncio.gather(*tries, return_exceptions=True)
+        await then(claims.again)
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
     except asyncio.CancelledError:  # Dramatiq's TimeLimitExceeded, or its worker stops
+        for one in tries:
+            one.cancel()
         await _all_ended(tries)
         raise
-    failures = [one for one in decisions if isinstance(one, BaseException)]
+    failures = [one for one in outcomes if isinstance(one, BaseException)]
     if failures:  # the message is tried again; what is written down by then is left alone
         raise failures[0]
-    ended = zip((one.delivery for one in claims.claimed), decisions, strict=True)
-    return [*claims.again, *((delivery, decision) for delivery, decision in ended if isinstance(decision, Decision))]
 
 
 async def send_on(decided: Decided) -> None:
@@ -77,19 +95,21 @@ async def send_on(decided: Decided) -> None:
             await courier.send(BURY, [delivery.id], delivery.lane)
 
 
-async def _all_ended(tries: Collection[asyncio.Task[Decision | None]]) -> None:
+async def _all_ended(tries: Collection[asyncio.Task[None]]) -> None:
     """They were canceled with whoever waited for them; each writes down how far it came."""
     while running := [one for one in tries if not one.done()]:
         await asyncio.wait(running)
 
 
-async def _attempt(claimed: Claimed) -> Decision | None:
+async def _attempt(claimed: Claimed, then: Then) -> None:
     checkpoint = DeliveryCheckpoint(claimed.delivery, claimed.account)
     with _in_flight(checkpoint):
         try:
-            return await _carry_out(checkpoint)
+            decision = await _carry_out(checkpoint)
         finally:
             await asyncio.shield(turns.pass_on(checkpoint.delivery))
+    if decision is not None:
+        await then([(claimed.delivery, decision)])
 
 
 async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:

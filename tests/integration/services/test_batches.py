@@ -17,7 +17,7 @@ from platforms.base import PartKind
 from platforms.errors import ContentRejected, PlatformError, Unavailable
 from tests.integration.services.belfry import NAME, Belfry, joined
 from tests.integration.services.test_publishing import hold, release
-from tests.integration.services.world import World, current, fresh, grant_of, of_post, put, ring, settings, settled
+from tests.integration.services.world import World, current, fresh, grant_of, of_post, put, ring, settings, settled, until
 from tests.integration.spoken import LISTENER
 
 
@@ -196,7 +196,7 @@ async def test_a_line_is_remembered_only_while_there_is_one(world: World, belfry
 async def test_what_fails_goes_on_by_itself(world: World, belfry: Belfry) -> None:
     some = await queued(world, 5)
     belfry.publishing = [Unavailable(NAME, "away", "Away."), ContentRejected(NAME, "no", "Not in these words.")]
-    await publishing.send_on(await publishing.publish(ids(some)))
+    await publishing.publish_all(ids(some))
     states = [(await fresh(one)).state for one in some]
     assert sorted(states) == sorted([State.QUEUED, State.FAILED, *[State.PUBLISHED] * 3])
     again = {message.actor: message for message in world.outbox.messages}
@@ -204,6 +204,20 @@ async def test_what_fails_goes_on_by_itself(world: World, belfry: Belfry) -> Non
     assert again[PUBLISH].delivery_ids == [some[states.index(State.QUEUED)].id]
     assert again[BURY].delivery_ids == [some[states.index(State.FAILED)].id]
     assert again[PUBLISH].due_at > now()
+
+
+async def test_one_that_stalls_does_not_keep_the_others_from_going_on(world: World, belfry: Belfry) -> None:
+    slow, refused, early = await queued(world, 3)
+    await put(early, due_at=now() + timedelta(seconds=30))
+    points = settings().fault_points
+    assert points is not None
+    (points / f"{CLAIMED}.{slow.account_id}").touch()
+    belfry.publishing = [Unavailable(NAME, "away", "Away.")]
+    batch = asyncio.create_task(publishing.publish_all(ids([slow, refused, early])))
+    await until(lambda: len(world.outbox.messages) == 2)
+    assert {message.delivery_ids[0] for message in world.outbox.messages} == {refused.id, early.id}
+    assert not batch.done()
+    await release(batch)
 
 
 async def test_a_batch_that_is_canceled_writes_down_how_far_each_came(world: World, belfry: Belfry) -> None:

@@ -37,7 +37,7 @@ async def test_a_second_try_that_came_a_moment_early_with_another_one_is_called_
     at = now()
     await put(one, begun_at=at, due_at=at)
     await put(other, begun_at=at, due_at=at + timedelta(seconds=1.5))
-    await publishing.send_on(await publishing.publish(ids([one, other])))
+    await publishing.publish_all(ids([one, other]))
     assert (await fresh(one)).state == State.PUBLISHED
     assert world.outbox.of(other) == [PUBLISH]
 

@@ -104,7 +104,7 @@ class Outbox:
         if message.actor == RECONCILE:
             await reconciling.reconcile(message.delivery_ids[0])
         elif message.actor == PUBLISH:
-            await publishing.send_on(await publishing.publish(message.delivery_ids))
+            await publishing.publish_all(message.delivery_ids)
 
     def expire(self, by: timedelta) -> None:
         """``by`` of every delay has passed."""

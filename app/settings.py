@@ -21,6 +21,7 @@ CONSUMER_TIMEOUT = 1800.0
 
 LEASES_A_MESSAGE = 4
 SHORTEST_MESSAGE = 600.0
+LONGEST_READY = timedelta(seconds=6)
 
 
 def amqp_url() -> str | None:
@@ -160,8 +161,8 @@ class Settings(BaseSettings):
 
     @property
     def ready_time(self) -> timedelta:
-        """So long before its time a delivery is claimed and prepared: six seconds of a lease of sixty, which must outlive it."""
-        return self.lease_time / 10
+        """So long before its time a delivery is claimed and prepared, which holds a thread, and which the lease must outlive."""
+        return min(self.lease_time / 10, LONGEST_READY)
 
     @property
     def message_limit(self) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,13 @@ def test_times_that_do_not_nest_are_refused(
     monkeypatch.setenv("CARILLON_LEASE", str(lease))
     with pytest.raises(ValidationError, match="CARILLON_STEP_LIMIT"):
         Settings()
+
+
+@pytest.mark.parametrize(("lease", "ready"), [(60, 6), (30, 3), (400, 6)])
+def test_a_thread_waits_for_no_instant_longer_than_a_moment(lease: int, ready: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARILLON_STEP_LIMIT", "25")
+    monkeypatch.setenv("CARILLON_LEASE", str(lease))
+    assert Settings().ready_time == timedelta(seconds=ready)
 
 
 def test_a_lease_that_leaves_a_message_no_time_is_refused_and_long_ones_get_more(monkeypatch: pytest.MonkeyPatch) -> None:

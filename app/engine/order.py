@@ -51,9 +51,15 @@ async def left_behind() -> frozenset[Id] | None:
 
 async def first_before(delivery: Delivery) -> Delivery | None:
     """The first in line of the account, if it is another delivery that goes before this one."""
-    first = next((one for one in await line(delivery.account_id) if begins_at(one) <= now()), None)
+    waiting = await line(delivery.account_id)
+    first = next((one for one in waiting if begins_at(one) <= now() and not may_be_passed(one, delivery)), None)
     before = first is not None and place(first) < place(delivery) and not goes_before(delivery, first)
     return first if before else None
+
+
+def may_be_passed(first: Delivery, other: Delivery) -> bool:
+    """Whether ``first`` waits in another lane than ``other``, which may stall, and longer than the order is worth it."""
+    return first.lane != other.lane and first.planned_at + IN_ORDER <= now()
 
 
 async def elder(delivery: Delivery, account: Account) -> Delivery | None:

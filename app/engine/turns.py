@@ -47,7 +47,7 @@ async def gives_way(delivery: Delivery) -> bool:
     if first is None:
         return False
     await keep_line(delivery.account_id)
-    await runtime.current().courier.send(PUBLISH, [first.id], first.lane)
+    await _call(first)
     return True
 
 
@@ -97,13 +97,19 @@ async def call_next(accounts: Iterable[Account]) -> None:
 
 
 async def _call_first(account_id: Id, *, but: Id | None = None) -> None:
-    """Its message may have come and gone, even if its time has not come yet: then it is called for its time."""
+    """The first in line; and the first that may pass it, if it has been waiting in another lane for too long."""
     line = [one for one in await order.line(account_id) if one.id != but]
     if len(line) > 1:
         await keep_line(account_id)
-    if line:
-        delay = max(order.begins_at(line[0]) - now(), timedelta())
-        await runtime.current().courier.send(PUBLISH, [line[0].id], line[0].lane, delay=delay)
+    passing = [one for one in line if order.may_be_passed(line[0], one)]
+    for one in line[:1] + passing[:1]:
+        await _call(one)
+
+
+async def _call(waiting: Delivery) -> None:
+    """Its message may have come and gone, even if its time has not come yet: then it is called for its time."""
+    delay = max(order.begins_at(waiting) - now(), timedelta())
+    await runtime.current().courier.send(PUBLISH, [waiting.id], waiting.lane, delay=delay)
 
 
 async def keep_behind(account_id: Id, until: datetime) -> None:

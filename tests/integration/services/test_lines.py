@@ -8,9 +8,10 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import AutoReconnect
 
 from app.courier import PUBLISH
-from app.engine import publishing
+from app.engine import order, publishing
 from app.engine.faultpoints import CLAIMED
 from app.models import State, now
+from app.models.deliveries import UPLOADS
 from app.services.writing import posts
 from tests.integration.services.belfry import Belfry
 from tests.integration.services.test_batches import ids, queued
@@ -84,3 +85,16 @@ async def test_a_later_one_does_not_take_the_turn_from_an_earlier_one_that_is_tr
     await release(again)
     await world.outbox.deliver()
     assert list(belfry.posts) == [earlier.parts[0].key, later.parts[0].key]
+
+
+async def test_what_stalls_in_the_lane_of_long_uploads_is_passed_after_a_while(world: World, belfry: Belfry) -> None:
+    heavy, *light = await queued(world, 3, accounts=False)
+    await put(heavy, heavy=True, due_at=heavy.due_at - timedelta(seconds=5))
+    await publishing.publish(ids(light))
+    assert belfry.posts == {}
+    await world.pass_time(order.IN_ORDER)
+    world.outbox.messages.clear()
+    await publishing.publish(ids(light))
+    called = {message.platform: message.delivery_ids for message in world.outbox.messages}
+    assert called == {UPLOADS: [heavy.id], heavy.platform: [light[1].id]}
+    assert list(belfry.posts) == [light[0].parts[0].key]

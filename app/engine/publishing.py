@@ -26,7 +26,7 @@ from app.engine.faultpoints import CLAIMED, SAVED
 from app.engine.moves import move
 from app.engine.outbox import Will
 from app.ids import Id
-from app.models import EPOCH, Delivery, State, now
+from app.models import EPOCH, Delivery, State, now, reading
 from platforms import REGISTRY
 from platforms.base import Outcome, Waiting
 from platforms.errors import (
@@ -120,6 +120,7 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         await _publish_parts(checkpoint)
     except LeaseLost:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, delivery.attempt_id)
+        await _nothing_was_sent(checkpoint)
         return None
     except Unwanted as unwanted:
         await _withdraw(checkpoint, unwanted.will)
@@ -249,6 +250,28 @@ async def _withdraw(checkpoint: DeliveryCheckpoint, will: Will) -> None:
 def _unfenced(checkpoint: DeliveryCheckpoint) -> dict[str, Any]:
     """Of a fence that let nothing through no trace is left."""
     return {"fenced_at": EPOCH, "first_sent_at": checkpoint.sent_before, "not_before": checkpoint.not_before}
+
+
+async def _nothing_was_sent(checkpoint: DeliveryCheckpoint) -> None:
+    """It was fenced, and its lease ended before it was sent: only this process knows that there is nothing to ask about."""
+    fenced = checkpoint.delivery
+    if checkpoint.released or fenced.fenced_at <= EPOCH:
+        return
+    known = await reading.get(Delivery, fenced.id)
+    if known is None or known.fenced_at != fenced.fenced_at or known.state not in (State.PUBLISHING, State.UNCONFIRMED):
+        return
+    await move(
+        known.id,
+        known.state,
+        State.SCHEDULED,
+        where={"move_id": known.move_id},
+        due_at=max(fenced.due_at, now()),
+        lease_until=EPOCH,
+        undecidable=False,
+        checks=0,
+        tries=attempts.ended(known, outcome="not sent", step=checkpoint.step, attempt_id=fenced.attempt_id),
+        **_unfenced(checkpoint),
+    )
 
 
 def _left_of_fence(checkpoint: DeliveryCheckpoint, becomes: State) -> dict[str, Any]:

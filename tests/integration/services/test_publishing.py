@@ -358,6 +358,22 @@ async def test_a_lease_that_ran_out_unnoticed_is_refused_at_the_fence(world: Wor
     assert (await fresh(delivery)).fenced_at == EPOCH
 
 
+async def test_a_worker_that_comes_too_late_to_send_says_that_nothing_was_sent(world: World, platform: str) -> None:
+    """The clock may have been set; then the network's dates prove nothing, and a person would be asked for no reason."""
+    delivery = await world.queued(platform)
+    late = await hold(world, delivery, FENCED)
+    await put(delivery, lease_until=now() - timedelta(seconds=1))
+    await dispatching.run_pass(now())
+    assert (await fresh(delivery)).state == State.UNCONFIRMED
+    [checkpoint] = publishing._running.values()
+    checkpoint._lease_ends = 0.0  # it was asleep for that long
+    await release(late)
+    back = await fresh(delivery)
+    assert (back.state, back.fenced_at, back.first_sent_at, back.not_before) == (State.SCHEDULED, EPOCH, EPOCH, EPOCH)
+    await world.dispatch()
+    assert len(await world.texts()) == 1
+
+
 @pytest.mark.parametrize("step", [FENCED, ANSWERED])
 async def test_a_worker_that_freezes_behind_the_fence_makes_no_second_post(world: World, platform: str, step: str) -> None:
     delivery = await world.queued(platform)

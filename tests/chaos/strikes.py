@@ -118,7 +118,7 @@ _UPLOADS = {BLUESKY: "com.atproto.repo.uploadBlob", MASTODON: "/api/v2/media"}
 
 def signed_by(flight: Flight) -> str:
     """Words in every request of the account, also where it names nothing else: its token's claims, which are readable."""
-    claims = json.dumps({"sub": flight.profile.remote_id}).removesuffix("}")
+    claims = json.dumps({"sub": flight.profile.remote_id}, separators=(",", ":")).removesuffix("}")
     return base64.urlsafe_b64encode(claims[: len(claims) // 3 * 3].encode()).decode()
 
 

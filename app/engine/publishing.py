@@ -204,6 +204,7 @@ async def _publish_part(checkpoint: DeliveryCheckpoint) -> Outcome:
     try:
         return await _call_adapter(checkpoint)
     except TokenExpired:
+        checkpoint.released = False  # it was refused
         checkpoint.account = await access.refresh(checkpoint.account)
         return await _call_adapter(checkpoint)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -24,16 +24,20 @@ _tasks: set[asyncio.Task[None]] = set()
 
 def begin(fenced: Iterable[tuple[Delivery, Account]]) -> None:
     """Open one connection for each, in the background. A server that cannot be reached is found out by the request."""
-    soon = [(delivery, account) for delivery, account in fenced if delivery.due_at - now() > WORTH_IT]
-    for delivery, account in soon:
-        with suppress(PlatformError):  # there is no sandbox any more
-            _wanted[access.server_of(account), delivery.due_at] += 1
-    for server, due_at in [key for key in _wanted if key[1] <= now()]:
-        del _wanted[server, due_at]
-    for (server, _), number in _wanted.items():
-        task = asyncio.create_task(_open(server, min(number, CONNECTIONS)), name="warming")
+    touched = Counter(_keys((delivery, account) for delivery, account in fenced if delivery.due_at - now() > WORTH_IT))
+    for past in [key for key in _wanted if key[1] <= now()]:
+        del _wanted[past]
+    _wanted.update(touched)
+    for server, due_at in touched:
+        task = asyncio.create_task(_open(server, min(_wanted[server, due_at], CONNECTIONS)), name="warming")
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
+
+
+def _keys(soon: Iterable[tuple[Delivery, Account]]) -> Iterator[tuple[str, datetime]]:
+    for delivery, account in soon:
+        with suppress(PlatformError):  # there is no sandbox any more
+            yield access.server_of(account), delivery.due_at
 
 
 async def _open(server: str, number: int) -> None:

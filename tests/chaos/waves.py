@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from app.engine.order import IN_ORDER
@@ -182,7 +183,12 @@ async def _verdict(flight: Flight, delivery: Document | None, posts: Sequence[Do
 
 def _held_up_for_long(delivery: Document | None) -> bool:
     """So long after its time that later posts need not wait for it any more (:data:`app.engine.order.IN_ORDER`)."""
-    return delivery is not None and delivery["published_at"] - delivery["planned_at"] > IN_ORDER
+    return delivery is not None and _instant(delivery["published_at"]) - _instant(delivery["planned_at"]) > IN_ORDER
+
+
+def _instant(value: datetime | str) -> datetime:
+    """The embedded engine gives some instants back as text."""
+    return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).replace(tzinfo=None)
 
 
 def _in_order(flight: Flight) -> list[str]:

@@ -37,6 +37,11 @@ def ids(some: list[Delivery]) -> list[Id]:
     return [one.id for one in some]
 
 
+def together(some: list[Delivery]) -> list[Delivery]:
+    """The same, due in one second, whenever they were written."""
+    return [one.model_copy(update={"due_ms": some[0].due_ms}) for one in some]
+
+
 # --- to the broker ----------------------------------------------------------------------------------------------------
 
 
@@ -55,8 +60,8 @@ async def test_what_is_due_in_one_second_takes_one_message_a_batch(world: World,
 
 async def test_what_has_files_weighs_more_and_heavy_ones_go_alone(world: World) -> None:
     picture = await world.picture()
-    light = [await world.queued("bluesky", text=f"Light {index}") for index in range(3)]
-    with_media = [await world.queued("mastodon", attachments=(picture,)) for _ in range(2)]
+    light = together([await world.queued("bluesky", text=f"Light {index}") for index in range(3)])
+    with_media = together([await world.queued("mastodon", attachments=(picture,)) for _ in range(2)])
     assert dispatching.batches(light) == [light]  # one account: they follow each other
     spread = [one.model_copy(update={"account_id": Id()}) for one in with_media * 6]
     assert [len(batch) for batch in dispatching.batches(spread)] == [5, 5, 2]

@@ -261,7 +261,7 @@ async def _nothing_was_sent(checkpoint: DeliveryCheckpoint) -> None:
     known = await reading.get(Delivery, fenced.id)
     if known is None or known.fenced_at != fenced.fenced_at or known.state not in (State.PUBLISHING, State.UNCONFIRMED):
         return
-    await move(
+    moved = await move(
         known.id,
         known.state,
         State.SCHEDULED,
@@ -273,6 +273,9 @@ async def _nothing_was_sent(checkpoint: DeliveryCheckpoint) -> None:
         tries=attempts.ended(known, outcome="not sent", step=checkpoint.step, attempt_id=fenced.attempt_id),
         **_unfenced(checkpoint),
     )
+    if moved is not None:
+        checkpoint.delivery = moved
+        await outbox.catch_up(moved)
 
 
 def _left_of_fence(checkpoint: DeliveryCheckpoint, becomes: State) -> dict[str, Any]:
@@ -330,6 +333,7 @@ async def _go_on_without(checkpoint: DeliveryCheckpoint, error: PlatformError) -
     moved = await move(delivery.id, State.PUBLISHING, target, where=ours, patience=receipts.SAVE_PATIENCE, tries=tries, **changes)
     if moved is not None:
         checkpoint.delivery = moved
+        await outbox.catch_up(moved)
 
 
 async def _tell_account(checkpoint: DeliveryCheckpoint, error: PlatformError, decision: Decision) -> None:

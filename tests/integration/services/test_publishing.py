@@ -374,6 +374,17 @@ async def test_a_worker_that_comes_too_late_to_send_says_that_nothing_was_sent(w
     assert len(await world.texts()) == 1
 
 
+async def test_what_was_canceled_meanwhile_stays_canceled_when_nothing_was_sent(world: World) -> None:
+    delivery, other = await of_post(await world.publish_now())
+    late = await hold(world, delivery, FENCED)
+    await posts.cancel(world.workspace, delivery.post_id)
+    [checkpoint] = publishing._running.values()
+    checkpoint._lease_ends = 0.0  # it was asleep for that long
+    await release(late)
+    assert [(await fresh(one)).state for one in (delivery, other)] == [State.CANCELED, State.CANCELED]
+    assert await world.texts() == []
+
+
 @pytest.mark.parametrize("step", [FENCED, ANSWERED])
 async def test_a_worker_that_freezes_behind_the_fence_makes_no_second_post(world: World, platform: str, step: str) -> None:
     delivery = await world.queued(platform)

@@ -33,10 +33,14 @@ D = TypeVar("D", bound=Document)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is ours to publish, and its account, whose grant is known already."""
+    """A delivery that is ours to publish, and its account, whose grant is known already.
+
+    ``behind``: those of the account that were asked for too and follow it, the next one first.
+    """
 
     delivery: Delivery
     account: Account
+    behind: Sequence[Id] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +49,11 @@ class Claims:
 
     claimed: list[Claimed] = field(default_factory=list)
     again: list[tuple[Delivery, Decision]] = field(default_factory=list)
+
+    def of(self, delivery_id: Id) -> "Claims":
+        """What became of this one."""
+        claimed = [one for one in self.claimed if one.delivery.id == delivery_id]
+        return Claims(claimed, [(one, decision) for one, decision in self.again if one.id == delivery_id])
 
 
 async def claim(delivery_ids: Collection[Id]) -> Claims:
@@ -55,12 +64,12 @@ async def claim(delivery_ids: Collection[Id]) -> Claims:
     ready = [one for one in waiting if not _too_early(one, claims.again)]
     accounts = await _accounts({one.account_id for one in ready})
     waits = await pacing.admit(accounts.values())
-    behind = await order.left_behind() if ready else frozenset()
+    late = await _left_behind(accounts.values())
     leaders, company, dealt_with = [], set(), {one.account_id for one in found if one.state == State.PUBLISHING}
     for account_id, line in _lines(ready).items():
         if (account := accounts.get(account_id)) is None:
             continue
-        crowded = account.line_until > now() or behind is None or account_id in behind
+        crowded = account.line_until > now() or late is None or account_id in late
         if crowded and await turns.gives_way(line[0]):
             dealt_with.add(account_id)
             continue
@@ -70,7 +79,7 @@ async def claim(delivery_ids: Collection[Id]) -> Claims:
     for account_id in company:
         await turns.keep_line(account_id)
     taken, gone = await _take(leaders, accounts, company)
-    claims.claimed = [Claimed(delivery, accounts[delivery.account_id]) for delivery in taken]
+    claims.claimed = [Claimed(one, accounts[one.account_id], _behind(one, ready)) for one in taken]
     dealt_with |= {one.account_id for one in leaders} - gone | {one.account_id for one, _ in claims.again}
     await _call_others({one.account_id for one in found} - dealt_with)
     return claims
@@ -100,7 +109,18 @@ def _lines(ready: Iterable[Delivery]) -> Mapping[Id, Sequence[Delivery]]:
     return lines
 
 
+def _behind(leader: Delivery, ready: Iterable[Delivery]) -> list[Id]:
+    line = [one for one in ready if one.account_id == leader.account_id and order.place(one) > order.place(leader)]
+    return [one.id for one in sorted(line, key=order.place)]
+
+
 # --- looking ----------------------------------------------------------------------------------------------------------
+
+
+async def _left_behind(accounts: Iterable[Account]) -> frozenset[Id] | None:
+    """Asked only if it matters: where there is a line, it is looked at in any case."""
+    free = any(account.line_until <= now() for account in accounts)
+    return await order.left_behind() if free else frozenset()
 
 
 def _too_early(delivery: Delivery, again: list[tuple[Delivery, Decision]]) -> bool:

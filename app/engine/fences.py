@@ -13,7 +13,7 @@ from typing import Any
 
 from app import runtime
 from app.engine import outbox, pacing, warming
-from app.engine.groups import Group
+from app.engine.groups import MOST, Group
 from app.engine.moments import until
 from app.engine.moves import Move, Refused, move_all
 from app.engine.outbox import Will
@@ -27,7 +27,6 @@ EACH = timedelta(milliseconds=3)
 engine takes 1 to 2.5 ms for each, and serves all processes by turns."""
 
 _MANY = 1000
-MOST = 200
 PACE = 0.0005
 """Seconds between two starts of one process: what starts in one turn of the loop makes the first wait for the last."""
 

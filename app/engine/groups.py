@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+MOST = 200
+"""Of one write: enough that the command itself costs nothing, few enough that the first does not wait long for the last."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 

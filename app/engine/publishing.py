@@ -3,40 +3,36 @@
     claim (attempt, lease, turn) ─ adapter: uploads, checkpoint … fence ─ the due instant ─ request ─ answer ─ receipt saved
                                    └ crash: nothing sent, send again ──┘└─── crash: unconfirmed, ask ─────┘
 
+Behind one account's delivery the next of its line follows at once, if they came in one message (:func:`_work_off`).
+
 Every write names the attempt that holds the lease. A worker that lost it (it was stopped for too long, another took over) is
 refused at the next checkpoint, and above all at the fence, so it cannot send what somebody else is sending.
 """
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from app import runtime
 from app.courier import BURY, PUBLISH
-from app.engine import access, attempts, backoff, claiming, contents, order, outbox, pacing, receipts, turns
+from app.engine import access, claiming, contents, failing, order, outbox, receipts, turns
 from app.engine.backoff import Decision
 from app.engine.checkpoints import DeliveryCheckpoint, LeaseLost, Unwanted
-from app.engine.claiming import Claimed
+from app.engine.claiming import Claimed, Claims
 from app.engine.faultpoints import CLAIMED, SAVED
-from app.engine.moves import move
-from app.engine.outbox import Will
+from app.engine.groups import MOST, Group
 from app.ids import Id
-from app.models import EPOCH, Delivery, State, now, reading
+from app.models import EPOCH, Delivery, State, now
 from platforms import REGISTRY
 from platforms.base import Outcome, Waiting
 from platforms.errors import (
     MediaRejected,
     PlatformError,
-    QuotaExhausted,
-    RateLimited,
     ReconnectNeeded,
     TokenExpired,
-    Unavailable,
     UnexpectedReply,
 )
 
@@ -69,8 +65,8 @@ async def publish_all(delivery_ids: Collection[Id]) -> None:
 
 
 async def _publish(delivery_ids: Collection[Id], then: Then) -> None:
-    claims = await claiming.claim(delivery_ids)
-    tries = [asyncio.create_task(_attempt(one, then), name="attempt") for one in claims.claimed]
+    claims = await _or_give_back(claiming.claim(delivery_ids))
+    tries = [asyncio.create_task(_work_off(one, then), name="attempt") for one in claims.claimed]
     try:
         await then(claims.again)
         outcomes = await asyncio.gather(*tries, return_exceptions=True)
@@ -84,6 +80,23 @@ async def _publish(delivery_ids: Collection[Id], then: Then) -> None:
         raise failures[0]
 
 
+async def _or_give_back(claims: Coroutine[Any, Any, Claims]) -> Claims:
+    """What is claimed while we are canceled nobody would work on: it is given back, and the message is tried again."""
+    work = asyncio.create_task(claims, name="claim")
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.shield(asyncio.create_task(_give_back(work), name="giving back"))
+        raise
+
+
+async def _give_back(work: asyncio.Task[Claims]) -> None:
+    await _all_ended([work])
+    if not work.cancelled() and work.exception() is None:
+        for one in work.result().claimed:
+            await turns.revoke(one.delivery, State.QUEUED)
+
+
 async def send_on(decided: Decided) -> None:
     """What is still to be done about some of a batch goes on as messages of their own; the others have none any more."""
     courier = runtime.current().courier
@@ -95,21 +108,87 @@ async def send_on(decided: Decided) -> None:
             await courier.send(BURY, [delivery.id], delivery.lane)
 
 
-async def _all_ended(tries: Collection[asyncio.Task[None]]) -> None:
+async def _all_ended(tries: Collection[asyncio.Task[Any]]) -> None:
     """They were canceled with whoever waited for them; each writes down how far it came."""
     while running := [one for one in tries if not one.done()]:
         await asyncio.wait(running)
 
 
-async def _attempt(claimed: Claimed, then: Then) -> None:
-    checkpoint = DeliveryCheckpoint(claimed.delivery, claimed.account)
-    with _in_flight(checkpoint):
-        try:
-            decision = await _carry_out(checkpoint)
-        finally:
+# --- one line ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one account still has to send of a message. ``behind``: who follows, the next one first. ``until``, by the loop's
+    clock: when the message has had enough time. ``at``: the attempt that is being made, ``None`` between two.
+    """
+
+    behind: list[Id]
+    until: float
+    at: DeliveryCheckpoint | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return bool(self.behind) and asyncio.get_running_loop().time() < self.until
+
+    @property
+    def unsent(self) -> bool:
+        """Whether nothing would be left open if it were interrupted."""
+        return self.at is None or self.at.unsent
+
+
+_running: dict[asyncio.Task[Any], _Line] = {}
+"""What this process is working off."""
+
+
+async def _work_off(first: Claimed, then: Then) -> None:
+    """Publish ``first``, and one after the other those of its account that came in the same message behind it.
+
+    So a line needs no messages: who ends claims the next, together with what other lines are ready to claim. After a while, and
+    after a failure, the next one is called by a message all the same: others want the thread.
+    """
+    line = _Line(list(first.behind), asyncio.get_running_loop().time() + runtime.current().settings.lease / 4)
+    task, claimed = asyncio.current_task(), first
+    if task is None:
+        raise RuntimeError("a line is worked off in a task")
+    _running[task] = line
+    try:
+        while following := await _attempt(claimed, line, then):
+            claimed = following
+    finally:
+        del _running[task]
+
+
+async def _attempt(claimed: Claimed, line: _Line, then: Then) -> Claimed | None:
+    """Make one try; the next one of the line, if it is ours."""
+    line.at = checkpoint = DeliveryCheckpoint(claimed.delivery, claimed.account)
+    goes_on = False
+    try:
+        decision = await _carry_out(checkpoint)
+        goes_on = checkpoint.delivery.state == State.PUBLISHED and line.goes_on
+    finally:
+        line.at = None
+        receipts.sending.discard(claimed.delivery.id)
+        if not goes_on:
             await asyncio.shield(turns.pass_on(checkpoint.delivery))
     if decision is not None:
         await then([(claimed.delivery, decision)])
+    return await _next(line, then) if goes_on else None
+
+
+async def _next(line: _Line, then: Then) -> Claimed | None:
+    """``None``: it is not there any more or not first, and whoever is has been called."""
+    claims = await _or_give_back(_heads.add(line.behind.pop(0)))
+    await then(claims.again)
+    return claims.claimed[0] if claims.claimed else None
+
+
+async def _claim_heads(heads: Sequence[Id]) -> list[Claims]:
+    claims = await claiming.claim(heads)
+    return [claims.of(head) for head in heads]
+
+
+_heads: Group[Id, Claims] = Group(_claim_heads, most=MOST, gather=lambda: receipts.GATHER if len(_running) > 1 else 0)
 
 
 async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
@@ -120,51 +199,36 @@ async def _carry_out(checkpoint: DeliveryCheckpoint) -> Decision | None:
         await _publish_parts(checkpoint)
     except LeaseLost:
         log.warning("delivery %s: attempt %s lost its lease", delivery.id, delivery.attempt_id)
-        await _nothing_was_sent(checkpoint)
+        await failing.nothing_was_sent(checkpoint)
         return None
     except Unwanted as unwanted:
-        await _withdraw(checkpoint, unwanted.will)
+        await failing.withdraw(checkpoint, unwanted.will)
         return None
     except PlatformError as error:
         if isinstance(error, ReconnectNeeded) and not checkpoint.released and (will := await outbox.changed_will(delivery)):
-            await _withdraw(checkpoint, will)  # no access, because nobody wants it any more
+            await failing.withdraw(checkpoint, will)  # no access, because nobody wants it any more
             return None
-        return await _write_down(checkpoint, error)
+        return await failing.write_down(checkpoint, error)
     except asyncio.CancelledError:  # Dramatiq's TimeLimitExceeded, or handed over at a stop; its message is tried again
         checkpoint.ending = True
-        await asyncio.shield(_write_down(checkpoint, checkpoint.interrupted(again_in=timedelta())))
+        await asyncio.shield(failing.write_down(checkpoint, checkpoint.interrupted(again_in=timedelta())))
         raise
     except Exception:
         log.exception("delivery %s: attempt %s failed unexpectedly", delivery.id, delivery.attempt_id)
-        return await _write_down(checkpoint, _unexpected(checkpoint))
+        return await failing.write_down(checkpoint, failing.unexpected(checkpoint))
     await checkpoint.reach(SAVED)
     return None
 
 
-_running: dict[asyncio.Task[Any], DeliveryCheckpoint] = {}
-"""The attempts this process is making."""
-
-
-@contextmanager
-def _in_flight(checkpoint: DeliveryCheckpoint) -> Iterator[None]:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("an attempt runs in a task")
-    _running[task] = checkpoint
-    try:
-        yield
-    finally:
-        del _running[task]
-        receipts.sending.discard(checkpoint.delivery.id)
-
-
 async def hand_over() -> None:
-    """The process is to stop: give back every attempt that has sent nothing. Those that may have sent are left to finish.
+    """The process is to stop: give back every attempt that has sent nothing. Those that may have sent are left to finish, alone.
 
     Asked again and again: the database driver swallows a cancellation that meets it in the middle of a command.
     """
+    for line in _running.values():
+        line.behind.clear()
     for _ in range(_ASKED_TO_STOP):
-        unsent = [task for task, checkpoint in _running.items() if checkpoint.unsent]
+        unsent = [task for task, line in _running.items() if line.unsent]
         if not unsent:
             return
         for task in unsent:
@@ -216,132 +280,3 @@ async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
         return await REGISTRY[delivery.platform].publish(
             await access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )
-
-
-# --- after a failure --------------------------------------------------------------------------------------------------
-
-
-def _unexpected(checkpoint: DeliveryCheckpoint) -> PlatformError:
-    platform = checkpoint.delivery.platform
-    if checkpoint.released:
-        return UnexpectedReply(platform, "internal", "Something went wrong here after the post was handed over.")
-    return Unavailable(platform, "internal", "Something went wrong here before anything was sent.")
-
-
-async def _withdraw(checkpoint: DeliveryCheckpoint, will: Will) -> None:
-    """Nobody wants it any more, or not like this, and nothing was sent."""
-    delivery = checkpoint.delivery
-    moved = await move(
-        delivery.id,
-        State.PUBLISHING,
-        will.becomes,
-        where={"attempt_id": delivery.attempt_id},
-        due_at=delivery.due_at,
-        lease_until=EPOCH,
-        trouble=will.trouble,
-        tries=attempts.ended(delivery, outcome="not wanted any more", step=checkpoint.step),
-        **_unfenced(checkpoint),
-    )
-    if moved is not None:
-        checkpoint.delivery = moved
-        if will.becomes == State.SCHEDULED:
-            await outbox.catch_up(moved)
-
-
-def _unfenced(checkpoint: DeliveryCheckpoint) -> dict[str, Any]:
-    """Of a fence that let nothing through no trace is left."""
-    return {"fenced_at": EPOCH, "first_sent_at": checkpoint.sent_before, "not_before": checkpoint.not_before}
-
-
-async def _nothing_was_sent(checkpoint: DeliveryCheckpoint) -> None:
-    """It was fenced, and its lease ended before it was sent: only this process knows that there is nothing to ask about."""
-    fenced = checkpoint.delivery
-    if checkpoint.released or fenced.fenced_at <= EPOCH:
-        return
-    known = await reading.get(Delivery, fenced.id)
-    if known is None or known.fenced_at != fenced.fenced_at or known.state not in (State.PUBLISHING, State.UNCONFIRMED):
-        return
-    moved = await move(
-        known.id,
-        known.state,
-        State.SCHEDULED,
-        where={"move_id": known.move_id},
-        due_at=max(fenced.due_at, now()),
-        lease_until=EPOCH,
-        undecidable=False,
-        checks=0,
-        tries=attempts.ended(known, outcome="not sent", step=checkpoint.step, attempt_id=fenced.attempt_id),
-        **_unfenced(checkpoint),
-    )
-    if moved is not None:
-        checkpoint.delivery = moved
-        await outbox.catch_up(moved)
-
-
-def _left_of_fence(checkpoint: DeliveryCheckpoint, becomes: State) -> dict[str, Any]:
-    """If the request may be out, that is kept; and until when it may still appear, unless it was certainly not accepted."""
-    if not checkpoint.released:
-        return _unfenced(checkpoint)
-    return {} if becomes == State.UNCONFIRMED else {"not_before": checkpoint.not_before}
-
-
-async def _write_down(checkpoint: DeliveryCheckpoint, error: PlatformError) -> Decision | None:
-    """Write down what follows from ``error``. ``None`` if the delivery was taken over meanwhile."""
-    delivery, settings = checkpoint.delivery, runtime.current().settings
-    decision = backoff.decide(
-        error,
-        strikes=delivery.strikes,
-        limited=delivery.limited,
-        begun_at=delivery.begun_at,
-        now=now(),
-        horizon=settings.horizon_time,
-        jitter=random.random(),  # noqa: S311
-    )
-    await _tell_account(checkpoint, error, decision)
-    decision = replace(decision, due_at=max(decision.due_at, delivery.due_at))  # what was made ready ahead is not due before
-    if decision.state in (State.FAILED, State.DEAD) and not delivery.parts[delivery.position].required:
-        await _go_on_without(checkpoint, error)
-        return None
-    moved = await move(
-        delivery.id,
-        State.PUBLISHING,
-        decision.state,
-        where={"attempt_id": delivery.attempt_id},
-        patience=receipts.SAVE_PATIENCE,
-        increase={"strikes": int(decision.strike), "limited": int(not decision.strike)},
-        due_at=decision.due_at,
-        sweep_at=decision.due_at + timedelta(seconds=settings.sweep_after),
-        emitted=1,
-        lease_until=EPOCH,
-        trouble=decision.trouble,
-        tries=attempts.ended(delivery, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at),
-        **_left_of_fence(checkpoint, decision.state),
-    )
-    if moved is None:  # who took it over has written down what became of this attempt
-        return None
-    checkpoint.delivery = moved
-    await outbox.catch_up(moved)
-    return decision
-
-
-async def _go_on_without(checkpoint: DeliveryCheckpoint, error: PlatformError) -> None:
-    """A part that need not be there has failed for good: what is published is published."""
-    delivery = checkpoint.delivery
-    target, changes = receipts.without(delivery, backoff.trouble(error, now()))
-    tries = attempts.ended(delivery, outcome="went on without it", step=checkpoint.step, error=error)
-    ours = {"attempt_id": delivery.attempt_id}
-    moved = await move(delivery.id, State.PUBLISHING, target, where=ours, patience=receipts.SAVE_PATIENCE, tries=tries, **changes)
-    if moved is not None:
-        checkpoint.delivery = moved
-        await outbox.catch_up(moved)
-
-
-async def _tell_account(checkpoint: DeliveryCheckpoint, error: PlatformError, decision: Decision) -> None:
-    """What one delivery has learned holds for the account's others: no access, nothing for now, an earlier one still comes."""
-    account = checkpoint.account
-    if isinstance(error, ReconnectNeeded):
-        await access.mark_reconnect(account)
-    if isinstance(error, RateLimited | QuotaExhausted) and decision.due_at > now():
-        await pacing.block(account, decision.due_at)
-    if decision.state in (State.QUEUED, State.SCHEDULED):
-        await turns.keep_behind(account.id, checkpoint.delivery.planned_at + order.IN_ORDER)

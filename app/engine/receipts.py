@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from app.engine import attempts
 from app.engine.faultpoints import SAVED
-from app.engine.groups import Group
+from app.engine.groups import MOST, Group
 from app.engine.moves import Move, Refused, move, move_all
 from app.ids import Id
 from app.models import EPOCH, Delivery, Receipt, State, Trouble, now, reading
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 SAVE_PATIENCE = 600
 """Seconds to go on trying to save a receipt. After a crash meanwhile, ``reconcile`` finds the post by its key."""
 
-MOST = 200
 GATHER = 0.01
 """Seconds that a receipt waits for others, where others are being sent at the same time."""
 
@@ -98,7 +97,7 @@ async def save_own(delivery: Delivery, receipt: Receipt) -> Delivery | None:
 
     Raises ``ReceiptTaken``.
     """
-    if delivery.position + 1 == len(delivery.parts) and not delivery.awaited:
+    if delivery.position + 1 == len(delivery.parts):
         moved = await _group.add((delivery, receipt))
         if isinstance(moved, Delivery):
             return moved
@@ -109,14 +108,14 @@ async def save_own(delivery: Delivery, receipt: Receipt) -> Delivery | None:
 
 
 async def _save_together(some: Sequence[tuple[Delivery, Receipt]]) -> list[Delivery | Refused]:
-    """Those that nobody has begun to wait for: who is awaited must learn of it, and is saved by a write that tells."""
+    """But for those whom somebody has begun to wait for: who is awaited must learn of it, and is saved by a write that tells."""
     return await move_all([_last(delivery, receipt) for delivery, receipt in some], patience=SAVE_PATIENCE)
 
 
 def _last(delivery: Delivery, receipt: Receipt) -> Move:
     target, changes = _with(delivery, receipt, source=State.PUBLISHING)
     changes["tries"] = attempts.ended(delivery, outcome=target, step=SAVED)
-    return Move(delivery, target, changes, where={"attempt_id": delivery.attempt_id, "awaited": False})
+    return Move(delivery, target, changes, where={"attempt_id": delivery.attempt_id, "awaited": delivery.awaited})
 
 
 sending: set[Id] = set()

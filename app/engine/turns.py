@@ -102,14 +102,19 @@ async def _call_first(account_id: Id, *, but: Id | None = None) -> None:
     if len(line) > 1:
         await keep_line(account_id)
     passing = [one for one in line if order.may_be_passed(line[0], one)]
-    for one in line[:1] + passing[:1]:
-        await _call(one)
+    for some in (line, passing):
+        if some:
+            await _call(*some)
 
 
-async def _call(waiting: Delivery) -> None:
-    """Its message may have come and gone, even if its time has not come yet: then it is called for its time."""
-    delay = max(order.begins_at(waiting) - now(), timedelta())
-    await runtime.current().courier.send(PUBLISH, [waiting.id], waiting.lane, delay=delay)
+async def _call(first: Delivery, *behind: Delivery) -> None:
+    """Its message may have come and gone, even if its time has not come yet: then it is called for its time.
+
+    With it those ``behind`` it whose time has come, so that one worker works off the line.
+    """
+    delay = max(order.begins_at(first) - now(), timedelta())
+    company = [one.id for one in behind if one.lane == first.lane and order.begins_at(one) <= now()]
+    await runtime.current().courier.send(PUBLISH, [first.id, *company], first.lane, delay=delay)
 
 
 async def keep_behind(account_id: Id, until: datetime) -> None:

@@ -31,8 +31,8 @@ LEAD = timedelta(seconds=25)
 REST = 10
 """Seconds in which it is measured what the processes use without work."""
 
-RECOVERY = 90
-"""Seconds the stalled platform's deliveries get, once it answers again."""
+RECOVERY = 300
+"""Seconds the stalled platform's deliveries get, once it answers again: *not there* is believed only after some minutes."""
 
 
 @dataclass(frozen=True)

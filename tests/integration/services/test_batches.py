@@ -122,8 +122,7 @@ async def test_a_batch_costs_four_writes_a_delivery_and_a_handful_of_commands(wo
 async def test_twenty_of_one_account_go_out_in_order_and_one_at_a_time(world: World, belfry: Belfry) -> None:
     some = await queued(world, 20, accounts=False)
     await publishing.publish(ids(list(reversed(some))))
-    assert [message.actor for message in world.outbox.messages] == [PUBLISH]  # one went out, and calls the next
-    await world.outbox.deliver()
+    assert world.outbox.messages == []
     done = [await fresh(one) for one in some]
     assert {one.state for one in done} == {State.PUBLISHED}
     assert [one.receipt.remote_id for one in done if one.receipt] == [f"ring-{number}" for number in range(1, 21)]
@@ -137,7 +136,7 @@ async def test_of_many_workers_at_one_account_one_gets_the_turn(world: World, be
     assert ids(holders) == [first.id]
     world.outbox.messages.clear()
     await release(busy)
-    assert world.outbox.messages[0].delivery_ids == [others[0].id]
+    assert world.outbox.messages[0].delivery_ids == ids(others)
     await world.outbox.deliver()
     done = [await fresh(one) for one in (first, *others)]
     assert [one.receipt and one.receipt.remote_id for one in done] == [f"ring-{number}" for number in range(1, 7)]

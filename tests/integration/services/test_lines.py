@@ -1,5 +1,8 @@
 """Several deliveries of one account: whoever is in line is called, whatever becomes of those before it."""
 
+import asyncio
+from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,14 +12,15 @@ from pymongo.errors import AutoReconnect
 
 from app.courier import PUBLISH
 from app.engine import order, publishing
-from app.engine.faultpoints import CLAIMED
-from app.models import State, now
+from app.engine.faultpoints import ANSWERED, CLAIMED
+from app.models import Delivery, State, now
 from app.models.deliveries import UPLOADS
 from app.services.writing import posts
 from tests.integration.services.belfry import Belfry
 from tests.integration.services.test_batches import ids, queued
-from tests.integration.services.test_publishing import hold, release
-from tests.integration.services.world import World, fresh, put, ring
+from tests.integration.services.test_publishing import hold, release, settings
+from tests.integration.services.world import World, fresh, put, ring, until
+from tests.integration.spoken import LISTENER
 
 
 async def test_who_had_to_make_room_while_it_waited_for_its_time_is_called_for_it(world: World, belfry: Belfry) -> None:
@@ -31,23 +35,94 @@ async def test_who_had_to_make_room_while_it_waited_for_its_time_is_called_for_i
     assert world.outbox.of(planned) == [PUBLISH]
 
 
-async def test_a_second_try_that_came_a_moment_early_with_another_one_is_called_for_its_time(
-    world: World, belfry: Belfry
-) -> None:
+async def test_a_second_try_that_came_a_moment_early_with_another_one_waits_for_its_time(world: World, belfry: Belfry) -> None:
     one, other = await queued(world, 2, accounts=False)
     at = now()
     await put(one, begun_at=at, due_at=at)
     await put(other, begun_at=at, due_at=at + timedelta(seconds=1.5))
     await publishing.publish_all(ids([one, other]))
-    assert (await fresh(one)).state == State.PUBLISHED
-    assert world.outbox.of(other) == [PUBLISH]
+    assert list(belfry.posts) == [one.parts[0].key, other.parts[0].key]
+    assert now() >= at + timedelta(seconds=1.5)
 
 
-async def test_one_that_is_canceled_when_it_was_called_leaves_the_call_to_the_next(world: World, belfry: Belfry) -> None:
+async def test_a_line_is_worked_off_by_one_message(world: World, belfry: Belfry) -> None:
+    first, *some = await queued(world, 21, accounts=False)
+    await ring(first)
+    world.outbox.messages.clear()
+    before = len(LISTENER.commands)
+    await publishing.publish_all(ids(some))
+    commands = Counter(LISTENER.commands[before:])
+    assert {(await fresh(one)).state for one in some} == {State.PUBLISHED}
+    assert world.outbox.messages == []
+    assert commands["update deliveries"] <= 3 * len(some)
+    assert commands.total() <= 10 * len(some)
+
+
+async def test_who_was_planned_earlier_meanwhile_is_not_passed_by_a_line(world: World, belfry: Belfry) -> None:
+    first, second, third, urgent = await queued(world, 4, accounts=False)
+    busy = await hold(world, first, CLAIMED, second, third)
+    await put(urgent, due_at=second.due_at - timedelta(milliseconds=1))
+    await release(busy)
+    assert list(belfry.posts) == [first.parts[0].key]
+    await world.outbox.deliver()
+    assert list(belfry.posts) == [one.parts[0].key for one in (first, urgent, second, third)]
+
+
+async def test_a_line_that_takes_long_lets_go_of_its_thread(world: World, belfry: Belfry) -> None:
+    first, *some = await queued(world, 3, accounts=False)
+    busy = await hold(world, first, CLAIMED, *some)
+    await asyncio.sleep(settings().lease / 4)
+    await release(busy)
+    assert list(belfry.posts) == [first.parts[0].key]
+    [message] = world.outbox.messages
+    assert message.delivery_ids == ids(some)
+    await world.outbox.deliver()
+    assert list(belfry.posts) == [one.parts[0].key for one in (first, *some)]
+
+
+@pytest.mark.parametrize("step", [CLAIMED, ANSWERED])
+async def test_a_line_ends_when_its_process_does(world: World, belfry: Belfry, step: str) -> None:
+    first, *some = await queued(world, 3, accounts=False)
+    busy = await hold(world, first, step, *some)
+    await publishing.hand_over()
+    with suppress(asyncio.CancelledError):
+        await release(busy)
+    assert list(belfry.posts) == ([] if step == CLAIMED else [first.parts[0].key])
+    assert await nobody_has_the_turn()
+    await publishing.publish_all(ids([first, *some]))  # its message is tried again
+    await world.pass_time(order.EARLY)
+    await world.outbox.deliver()
+    assert list(belfry.posts) == [one.parts[0].key for one in (first, *some)]
+
+
+@pytest.mark.parametrize("nth", [1, 4])  # claim, fence and receipt of the first, claim of the second
+async def test_what_is_claimed_while_its_worker_is_interrupted_is_given_back(world: World, belfry: Belfry, nth: int) -> None:
+    some = await queued(world, 2, accounts=False)
+    work = asyncio.create_task(publishing.publish(ids(some)))
+    before, loop = len(LISTENER.commands), asyncio.get_running_loop()
+
+    def strike() -> None:
+        if LISTENER.commands[before:].count("update deliveries") == nth:
+            LISTENER.witness = int
+            loop.call_soon_threadsafe(work.cancel)
+
+    LISTENER.witness = strike
+    with suppress(asyncio.CancelledError):
+        await work
+    await until(nobody_has_the_turn)
+    back = await fresh(some[nth // 4])
+    assert (back.state, back.attempts, [one.outcome for one in back.tries]) == (State.QUEUED, 1, ["taken back"])
+
+
+async def nobody_has_the_turn() -> bool:
+    return not [one for one in await Delivery.find({}).to_list() if one.turn]
+
+
+async def test_one_that_is_canceled_when_it_is_next_leaves_the_call_to_the_one_behind_it(world: World, belfry: Belfry) -> None:
     first, second, third = await queued(world, 3, accounts=False)
-    await publishing.publish(ids([first, second, third]))
-    assert world.outbox.of(second) == [PUBLISH]
+    busy = await hold(world, first, CLAIMED, second, third)
     await posts.cancel(world.workspace, second.post_id)
+    await release(busy)
     await world.outbox.deliver()
     assert (await fresh(second)).state == State.CANCELED
     assert (await fresh(third)).state == State.PUBLISHED
@@ -96,5 +171,5 @@ async def test_what_stalls_in_the_lane_of_long_uploads_is_passed_after_a_while(w
     world.outbox.messages.clear()
     await publishing.publish(ids(light))
     called = {message.platform: message.delivery_ids for message in world.outbox.messages}
-    assert called == {UPLOADS: [heavy.id], heavy.platform: [light[1].id]}
-    assert list(belfry.posts) == [light[0].parts[0].key]
+    assert called == {UPLOADS: [heavy.id]}
+    assert list(belfry.posts) == [one.parts[0].key for one in light]

@@ -262,10 +262,10 @@ async def test_after_the_last_strike_the_delivery_is_dead(world: World) -> None:
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
-async def hold(world: World, delivery: Delivery, step: str) -> "asyncio.Task[object]":
-    """A worker that stands still at ``step`` of publishing ``delivery``, until :func:`release`."""
+async def hold(world: World, delivery: Delivery, step: str, *behind: Delivery) -> "asyncio.Task[object]":
+    """A worker that stands still at ``step`` of publishing ``delivery``, until :func:`release`; its message holds others too."""
     (settings().fault_points / step).touch()
-    task = asyncio.create_task(ring(delivery))
+    task = asyncio.create_task(ring(delivery, *behind))
     await until(lambda: any(settings().fault_points.glob(f"{step}.*")))
     return task
 
@@ -365,8 +365,8 @@ async def test_a_worker_that_comes_too_late_to_send_says_that_nothing_was_sent(w
     await put(delivery, lease_until=now() - timedelta(seconds=1))
     await dispatching.run_pass(now())
     assert (await fresh(delivery)).state == State.UNCONFIRMED
-    [checkpoint] = publishing._running.values()
-    checkpoint._lease_ends = 0.0  # it was asleep for that long
+    [line] = publishing._running.values()
+    line.at._lease_ends = 0.0  # it was asleep for that long
     await release(late)
     back = await fresh(delivery)
     assert (back.state, back.fenced_at, back.first_sent_at, back.not_before) == (State.SCHEDULED, EPOCH, EPOCH, EPOCH)
@@ -378,8 +378,8 @@ async def test_what_was_canceled_meanwhile_stays_canceled_when_nothing_was_sent(
     delivery, other = await of_post(await world.publish_now())
     late = await hold(world, delivery, FENCED)
     await posts.cancel(world.workspace, delivery.post_id)
-    [checkpoint] = publishing._running.values()
-    checkpoint._lease_ends = 0.0  # it was asleep for that long
+    [line] = publishing._running.values()
+    line.at._lease_ends = 0.0  # it was asleep for that long
     await release(late)
     assert [(await fresh(one)).state for one in (delivery, other)] == [State.CANCELED, State.CANCELED]
     assert await world.texts() == []

@@ -224,9 +224,9 @@ async def settled() -> None:
     await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "hurry"))
 
 
-async def ring(delivery: Delivery) -> Decision | None:
-    """A worker gets the delivery's message; what it has to do again."""
-    decided = await publishing.publish([delivery.id])
+async def ring(delivery: Delivery, *behind: Delivery) -> Decision | None:
+    """A worker gets the message of ``delivery``, and of those ``behind`` it; what it has to do again for the first."""
+    decided = await publishing.publish([delivery.id, *(one.id for one in behind)])
     return decided[0][1] if decided else None
 
 

@@ -144,12 +144,17 @@ class DeliveryCheckpoint:
             raise
         except receipts.ReceiptTaken:
             raise not_ours(self.delivery.platform) from None
-        self.released = False  # a next part has a fence of its own
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        """A next part has a fence of its own, and nothing of it was sent."""
+        self.released, self.sent_before, self.not_before = False, self.delivery.first_sent_at, self.delivery.not_before
 
     def _learn_from(self, saving: "asyncio.Task[Delivery | None]") -> None:
         """What is saved is certain: what is left has not been sent."""
         if not saving.cancelled() and saving.exception() is None and (moved := saving.result()) is not None:
-            self.delivery, self.released = moved, False
+            self.delivery = moved
+            self._begin_part()
 
     async def _save(self, outcome: Outcome) -> Delivery | None:
         match outcome:

@@ -60,33 +60,31 @@ async def save(
 
 def _with(delivery: Delivery, receipt: Receipt, *, source: State) -> tuple[State, dict[str, Any]]:
     """What the delivery becomes by the receipt of its current part."""
-    parts = [part.model_copy() for part in delivery.parts]
-    parts[delivery.position].receipt, parts[delivery.position].trouble = receipt, None
-    done = all(part.ended for part in parts)
-    onward = State.PUBLISHED if done else (State.PUBLISHING if source == State.PUBLISHING else State.SCHEDULED)
-    changes: dict[str, Any] = {
-        "parts": parts,
-        "remote_id": receipt.remote_id if delivery.position == 0 else delivery.remote_id,
-        "saved": "{}",
-        "fenced_at": EPOCH,
-        "undecidable": False,
-    }
-    if done:
-        changes |= {"published_at": now(), "trouble": None}
-    if onward != State.PUBLISHING:
-        changes |= {"lease_until": EPOCH, "held_by": None, "held_until": EPOCH}
-    return onward, changes
+    onward = State.PUBLISHING if source == State.PUBLISHING else State.SCHEDULED
+    target, changes = _ended(delivery, onward, receipt=receipt, trouble=None)
+    changes["remote_id"] = receipt.remote_id if delivery.position == 0 else delivery.remote_id
+    if target != State.PUBLISHING:
+        changes |= {"held_by": None, "held_until": EPOCH}
+    return target, changes
 
 
 def without(delivery: Delivery, trouble: Trouble) -> tuple[State, dict[str, Any]]:
     """What the delivery becomes when its current part, which is not required, has failed: it goes on without it, and says so."""
+    target, changes = _ended(delivery, State.SCHEDULED, trouble=trouble)
+    return target, changes | {"due_at": now()}
+
+
+def _ended(delivery: Delivery, onward: State, **of_part: Any) -> tuple[State, dict[str, Any]]:
+    """Its current part has ended: published with the last one, else ``onward``, and the next part knows of no earlier try."""
     parts = [part.model_copy() for part in delivery.parts]
-    parts[delivery.position].trouble = trouble
+    parts[delivery.position] = parts[delivery.position].model_copy(update=of_part)
+    changes: dict[str, Any] = {"parts": parts, "saved": "{}", "fenced_at": EPOCH, "undecidable": False}
     done = all(part.ended for part in parts)
-    changes: dict[str, Any] = {"parts": parts, "saved": "{}", "fenced_at": EPOCH, "lease_until": EPOCH, "due_at": now()}
-    if done:
-        changes |= {"published_at": now(), "trouble": None}
-    return State.PUBLISHED if done else State.SCHEDULED, changes
+    changes |= {"published_at": now(), "trouble": None} if done else {"first_sent_at": EPOCH, "not_before": EPOCH}
+    target = State.PUBLISHED if done else onward
+    if target != State.PUBLISHING:
+        changes["lease_until"] = EPOCH
+    return target, changes
 
 
 # --- by the worker that sent it ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from app.ids import Id
 from app.models import EPOCH, AttemptKind, Delivery, Part, PastAttempt, State, in_millis, now
 from app.services.writing import posts, views
 from platforms.base import PartKind
-from platforms.errors import ContentRejected, PlatformError, Unavailable
+from platforms.errors import ContentRejected, PlatformError, TimedOut, Unavailable
 from tests.integration.services.belfry import NAME, Belfry, joined
 from tests.integration.services.test_publishing import hold, release
 from tests.integration.services.world import World, current, fresh, grant_of, of_post, put, ring, settings, settled, until
@@ -319,6 +319,16 @@ async def test_a_part_that_must_be_there_fails_the_delivery_and_keeps_what_is_ou
     await ring(one)
     failed = await fresh(one)
     assert (failed.state, failed.position, failed.remote_id) == (State.FAILED, 1, "ring-1")
+
+
+async def test_a_part_knows_nothing_of_the_requests_of_the_one_before_it(world: World, belfry: Belfry) -> None:
+    one = await with_comment(world, required=True)
+    belfry.publishing = Flaky(TimedOut(NAME, "silence", "It did not answer."))
+    await put(one, first_sent_at=now() - timedelta(hours=1))
+    await ring(one)
+    asked = await fresh(one)
+    assert (asked.state, asked.position) == (State.UNCONFIRMED, 1)
+    assert asked.first_sent_at == asked.fenced_at
 
 
 async def test_a_part_that_was_not_sent_is_not_asked_about_when_the_save_before_it_was_interrupted(

@@ -12,6 +12,7 @@ from litestar.template.config import TemplateConfig
 from app.models import now
 from app.routes import static
 from app.routes.languages import LANGUAGES
+from app.services.accounts import profiles
 from app.zones import ZONES, local
 
 _APP = Path(__file__).parent.parent
@@ -55,6 +56,7 @@ def environment() -> Environment:
     made.globals.update(asset=static.address, ZONES=ZONES, LANGUAGES=LANGUAGES, me=None, section="")
     made.filters.update(
         at_sign=at_sign,
+        avatar_url=lambda account: profiles.public_url(account, account.avatar_url) if account.avatar_url else None,
         initial=initial,
         ink_on=ink_on,
         spoken=lambda at, zone: spoken(at, zone, now()),

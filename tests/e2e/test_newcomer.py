@@ -11,8 +11,9 @@ from tests.servers.process import Server
 async def test_a_newcomer_sets_up_connects_the_sandbox_and_watches_the_first_post_go_out(
     browser: Browser, fresh: Server, scripting: bool
 ) -> None:
+    printed = fresh.url.replace("127.0.0.1", "localhost")
     context = await browser.new_context(
-        base_url=fresh.url, java_script_enabled=scripting, timezone_id="Europe/Lisbon", reduced_motion="reduce"
+        base_url=printed, java_script_enabled=scripting, timezone_id="Europe/Lisbon", reduced_motion="reduce"
     )
     newcomer = Visitor(await context.new_page(), scripting=scripting)
     await newcomer.page.goto("/")

@@ -43,7 +43,7 @@ async def get(workspace: Workspace, account_id: Id) -> Account:
 
 
 def public_url(account: Account, url: str) -> str:
-    """A receipt's address as people can open it: a sandbox post is found wherever the sandbox is seen from today."""
+    """An address on the account's server as people can open it: the sandbox is wherever it is seen from today."""
     if not account.sandbox:
         return url
     settings = runtime.current().settings

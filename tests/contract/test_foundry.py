@@ -23,7 +23,7 @@ from platforms.errors import (
 )
 from platforms.sandbox.connect import connect
 from tests.contract.harness import Bench, Judge, picture, session_of, words
-from tests.twin.adapter import LISTED_WITHIN, Foundry
+from tests.twin.adapter import LISTED_WITHIN, POLLS, Foundry
 from tests.twin.errors import NAME, until_midnight
 
 UNANSWERED = {
@@ -77,6 +77,18 @@ async def test_what_is_cast_slowly_is_waited_for_and_goes_on_where_it_was(bench:
     await asyncio.sleep(0.6)
     assert isinstance(await bench.publish(content), Published)
     assert (await bench.judge.counted(NAME))["upload"] == 1
+
+
+async def test_between_its_looks_at_a_container_it_waits_and_after_the_last_it_gives_the_worker_back(bench: Bench) -> None:
+    await quirk(bench, "processes", 3600)
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    bench.adapter = Foundry(pause=1.0, sleep=sleep)
+    assert isinstance(await bench.publish(words()), Waiting)
+    assert waited == [1.0] * (POLLS - 1)
 
 
 async def test_what_is_refused_while_it_is_cast_never_reaches_the_fence(bench: Bench) -> None:

@@ -202,11 +202,13 @@ class Foundry:
         return made
 
     async def _when_ready(self, session: Session, container: str) -> tuple[str, str]:
-        for _ in range(POLLS):
-            status, reason = await self._status(session, container)
+        """How far it is, after a few looks if need be. Together they take less time than any step may."""
+        status, reason = await self._status(session, container)
+        for _ in range(POLLS - 1):
             if status != "IN_PROGRESS":
                 break
             await self._sleep(self._pause)
+            status, reason = await self._status(session, container)
         return status, reason
 
     async def _status(self, session: Session, container: str) -> tuple[str, str]:

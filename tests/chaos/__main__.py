@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.chaos import plan, scenes
 from tests.chaos.installation import missing
 from tests.chaos.judge import Verdict
+from tests.chaos.networks import NETWORKS
 from tests.chaos.plan import Wave
 from tests.chaos.report import LATE, Result, never_struck, story, summary, table
 from tests.chaos.waves import play
@@ -23,12 +24,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scene", action="append", choices=scenes.SCENES, help="play only this scene; may be repeated")
+    parser.add_argument("--network", action="append", choices=NETWORKS, help="play only on this network; may be repeated")
     options = parser.parse_args()
     if reason := missing():
         print(reason, file=sys.stderr)
         sys.exit(2)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it ends, its servers end with it
-    waves = plan.make(options.seed, options.runs, scenes.scenarios(options.scene or scenes.SCENES, seed=options.seed))
+    rows = scenes.scenarios(options.scene or scenes.SCENES, seed=options.seed)
+    known = [row for row in rows if row.network in (options.network or NETWORKS)]
+    waves = plan.make(options.seed, options.runs, known)
     folder = Path(tempfile.mkdtemp(prefix="carillon-chaos-"))
     print(f"seed {options.seed}, {options.runs} runs in {len(waves)} waves; logs in {folder}", flush=True)
     results = asyncio.run(play(waves, folder, _Progress(len(waves)).tell))

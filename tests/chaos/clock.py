@@ -41,6 +41,7 @@ class Clock:
     rate: float
     base: int
     offset: timedelta = timedelta()
+    skipped: timedelta = timedelta()
 
     @classmethod
     def start(cls, library: Path, file: Path, *, rate: float, base: int) -> Self:
@@ -57,10 +58,19 @@ class Clock:
     def set(self, offset: timedelta) -> None:
         """Be this far ahead of (or behind) a clock that was never set."""
         self.offset = offset
+        self._write()
+
+    def let_pass(self, time: timedelta) -> None:
+        """Skip so much time, whatever it is set to."""
+        self.skipped += time
+        self._write()
+
+    def _write(self) -> None:
+        ahead = self.offset + self.skipped
         with self.file.open("r+b") as file:
-            file.write(_FORM.pack(self.base, int(offset.total_seconds() * _SECOND), self.rate))
+            file.write(_FORM.pack(self.base, int(ahead.total_seconds() * _SECOND), self.rate))
 
     def now(self) -> datetime:
         """What the processes read at this moment."""
         told = self.base + (time.time_ns() - self.base) * self.rate
-        return datetime.fromtimestamp(told / _SECOND, UTC) + self.offset
+        return datetime.fromtimestamp(told / _SECOND, UTC) + self.offset + self.skipped

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from tests.chaos.installation import Installation
 from tests.chaos.judge import at_rest
-from tests.chaos.networks import server_of
+from tests.chaos.networks import KNOWN, Network
 from tests.chaos.person import Person, Profile, new_id
 from tests.chaos.plan import Run
 from tests.chaos.points import PAUSE
@@ -78,14 +78,14 @@ class Stroke:
             self._called.set()
         await self.fallen.wait()
 
-    async def called(self) -> None:
-        """For the one who deals the stroke."""
+    async def called(self, *, patience: float = PATIENCE) -> None:
+        """For the one who deals the stroke. It waits ``patience`` seconds for each, once one is in place."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._begun.wait(), self.FIRST)
         while self._missing and not self._called.is_set():
             before = self._missing
             try:
-                await asyncio.wait_for(self._called.wait(), self.PATIENCE)
+                await asyncio.wait_for(self._called.wait(), patience)
             except TimeoutError:
                 if self._missing == before:
                     return
@@ -116,6 +116,11 @@ class Flight:
     words: dict[str, str] = field(default_factory=dict)
     due: datetime | None = None
     line: list[str] = field(default_factory=list)
+
+    @property
+    def network(self) -> Network:
+        """Where it is published."""
+        return KNOWN[self.profile.network]
 
     @property
     def text(self) -> str:
@@ -167,14 +172,14 @@ class Flight:
 
     async def switch_on(self, kind: str, *, on: str = "publish", seconds: float = 5) -> int:
         """Order a fault of the network for the next fitting request of this account; its id."""
-        fault = {"platform": server_of(self.profile.network), "kind": kind, "on": on, "times": 1}
+        fault = {"platform": self.network.server, "kind": kind, "on": on, "times": 1}
         answer = await self.house.judge.post("/faults", json={**fault, "account": self.profile.remote_id, "seconds": seconds})
         answer.raise_for_status()
         return int(answer.json()["id"])
 
     async def quirk(self, quirk: str, seconds: float = 0) -> None:
         """Let the network have this quirk with this account until the wave is over."""
-        ordered = {"platform": server_of(self.profile.network), "quirk": quirk, "seconds": seconds}
+        ordered = {"platform": self.network.server, "quirk": quirk, "seconds": seconds}
         answer = await self.house.judge.post("/quirks", json={**ordered, "account": self.profile.remote_id})
         answer.raise_for_status()
 

@@ -16,7 +16,7 @@ from tests.chaos.clock import Clock
 from tests.chaos.crew import Crew
 from tests.chaos.cuts import DatabaseCuts, NetworkCuts
 from tests.chaos.engine import Engine
-from tests.chaos.networks import NETWORKS, server_of
+from tests.chaos.networks import KNOWN
 from tests.chaos.points import Points
 from tests.chaos.wire import Wire, chunks
 from tests.servers import rabbitmq
@@ -24,6 +24,9 @@ from tests.servers.process import Server, accepts, free_port
 
 RATE = 20.0
 """Carillon's clock runs this much faster than ours: its minute is three of our seconds."""
+
+WORKERS, SITE = "tests.twin.actors", "tests.twin.site:served"
+"""``actors`` and ``app.asgi:served`` that know the foundry as well."""
 
 TOKEN = "a token of the chaos tests"
 _TIMES = {
@@ -44,7 +47,7 @@ def missing() -> str | None:
 class Installation:
     """Use as a context manager."""
 
-    def __init__(self, folder: Path, *, workers: int = 3, worker_module: str = "actors") -> None:
+    def __init__(self, folder: Path, *, workers: int = 3, worker_module: str = WORKERS) -> None:
         self.folder = folder
         self.points = Points(_made(folder / "points"))
         self.database_cuts, self.network_cuts = DatabaseCuts(), NetworkCuts()
@@ -89,11 +92,16 @@ class Installation:
         self.clock.set(offset)
         self.odd_clock.set(offset)
 
+    def let_pass(self, time: timedelta) -> None:
+        """So much later it is at once, for Carillon and for the networks, and remains so."""
+        for one in (self._network_clock, self.clock, self.odd_clock):
+            one.let_pass(time)
+
     async def _lay_wires(self) -> None:
         self._closing.push_async_callback((await self.engine.lay_wire(self.database_cuts.look)).stop)
-        network = await Wire(_port(self.sandbox.url), chunks, self.network_cuts.look).start()
-        self._closing.push_async_callback(network.stop)
-        self.addresses = {name: f"http://127.0.0.1:{network.port}/{server_of(name)}" for name in NETWORKS}
+        wire = await Wire(_port(self.sandbox.url), chunks, self.network_cuts.look).start()
+        self._closing.push_async_callback(wire.stop)
+        self.addresses = {name: f"http://127.0.0.1:{wire.port}/{network.server}" for name, network in KNOWN.items()}
 
     def _open_database(self) -> Any:
         """The harness's own way to the documents, past the wire that is cut."""
@@ -121,7 +129,7 @@ class Installation:
 
     def _start_web(self) -> Server:
         environment = self._environment(self.clock)
-        arguments = ("-m", "uvicorn", "--factory", "app.asgi:served", "--log-level", "warning", "--no-access-log")
+        arguments = ("-m", "uvicorn", "--factory", SITE, "--log-level", "warning", "--no-access-log")
         return self._python("web", self.clock, *arguments, environment=environment)
 
     def _python(self, name: str, host: Clock, *arguments: str, environment: dict[str, str] | None = None) -> Server:

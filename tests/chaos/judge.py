@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Any
 
 from tests.chaos.networks import KEYLESS
-from tests.chaos.scenes import BLIND, HOPELESS, LEFT, PEOPLE, Scenario, plain
+from tests.chaos.scenes import BLIND, CONTAINERS, HOPELESS, LEFT, LINE, PEOPLE, Scenario, circumstances, plain
+from tests.chaos.ways import WAYS, Way
 
 Document = Mapping[str, Any]
 
@@ -15,12 +16,15 @@ class Verdict(StrEnum):
 
     ``KEPT``: nothing was sent, and Carillon says so. ``UNWANTED``: it was published though a person had withdrawn it in time.
     ``MISLED``: a person was told that it is done as they said, and it is not. ``PASSED``: a later post of its account was out
-    before it.
+    before it. ``REFUSED``: nothing was published, and Carillon gives the network's own reason. ``UNNAMED``: one post, of which
+    Carillon says that it is out and that a person must name it.
     """
 
     ONCE = "published_once"
     KEPT = "kept_back"
     UNDECIDED = "undecided"
+    REFUSED = "refused"
+    UNNAMED = "unnamed"
     DUPLICATE = "duplicates"
     LOST = "lost"
     STUCK = "stuck"
@@ -32,6 +36,9 @@ class Verdict(StrEnum):
 WAITING = frozenset({"scheduled", "queued", "publishing", "processing", "unconfirmed"})
 """States in which Carillon itself will do something."""
 
+NOTHING = frozenset({Verdict.KEPT, Verdict.REFUSED})
+"""Where a post would come against what people were told."""
+
 IN_TIME = ("queued", "claimed", "uploaded")
 """Steps before the fence: what a person takes back there is not sent."""
 
@@ -41,14 +48,22 @@ def at_rest(delivery: Document | None) -> bool:
     return delivery is not None and (delivery["state"] not in WAITING or bool(delivery.get("undecidable")))
 
 
-def judge(delivery: Document | None, posts: Sequence[Document]) -> Verdict:
-    """``posts`` are all that the network ever accepted with this delivery's text, deleted ones too."""
+def judge(delivery: Document | None, posts: Sequence[Document], *, reason: str = "") -> Verdict:
+    """``posts`` are all that the network ever accepted with this delivery's text, deleted ones too.
+
+    ``reason``: why the network refuses this one, if it does.
+    """
     if len(posts) > 1:
         return Verdict.DUPLICATE
     if delivery is None or not at_rest(delivery):
         return Verdict.STUCK
+    trouble = delivery.get("trouble") or {}
+    if delivery["state"] in WAITING and trouble.get("remedy") == CONFIRM:
+        return Verdict.UNNAMED if posts else Verdict.LOST
     if delivery["state"] in WAITING:
         return Verdict.UNDECIDED
+    if reason and not posts and (delivery["state"], trouble.get("code")) == ("failed", reason):
+        return Verdict.REFUSED
     named = [part["receipt"]["remote_id"] for part in delivery["parts"] if part["receipt"]]
     return Verdict.ONCE if delivery["state"] == "published" and named == [post["id"] for post in posts] else Verdict.LOST
 
@@ -87,6 +102,12 @@ def passed(planned: Sequence[str], accepted: Sequence[str]) -> frozenset[str]:
     return frozenset(planned[place] for number, place in enumerate(places) if place < max(places[: number + 1]))
 
 
+CONFIRM = "confirm"
+"""A delivery's remedy when it is out, and a person has to say as which post."""
+
+PASTED = "address pasted"
+"""A person says where the post is."""
+
 DONE = (200, 303)
 """Answers that tell a person: as you say."""
 
@@ -97,6 +118,8 @@ def allowed(scenario: Scenario, posts: int) -> Collection[Verdict]:
     ``UNDECIDED`` only where nobody can know: there is no key, and the post is not there or cannot be found there; or the account
     is disconnected, and cannot be asked.
     """
+    if way := way_of(scenario):
+        return {_end(scenario, way)}
     may = {Verdict.ONCE}
     hopeless = (not posts and not _handed_back(scenario)) or (scenario.scene == BLIND and scenario.fault.endswith(HOPELESS))
     if scenario.network == KEYLESS and hopeless:
@@ -110,7 +133,25 @@ def allowed(scenario: Scenario, posts: int) -> Collection[Verdict]:
 
 def waits_for_the_network(scenario: Scenario) -> bool:
     """Whether the post that is struck is sent again only when it is certain that it is not there, so that later ones pass it."""
-    return (plain(scenario.fault), scenario.step) == ("SIGKILL", "fenced")
+    return (scenario.scene, plain(scenario.fault), scenario.step) == (LINE, "SIGKILL", "fenced")
+
+
+def reason_of(scenario: Scenario) -> str:
+    """Why its network refuses the post in the end; empty if it does not."""
+    way = way_of(scenario)
+    return way.reason if way else ""
+
+
+def way_of(scenario: Scenario) -> Way | None:
+    """The way that its post takes, where that is what is played."""
+    return WAYS[circumstances(scenario.fault)] if scenario.scene == CONTAINERS else None
+
+
+def _end(scenario: Scenario, way: Way) -> Verdict:
+    """The only one that is right: a network that tells what it does leaves nothing open."""
+    if way.reason:
+        return Verdict.REFUSED
+    return Verdict.ONCE if way.named or plain(scenario.fault) == PASTED else Verdict.UNNAMED
 
 
 def _handed_back(scenario: Scenario) -> bool:

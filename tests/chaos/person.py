@@ -11,9 +11,8 @@ import httpx
 from PIL import Image
 
 from app.ids import Id
-from platforms.sandbox.values import DOMAIN, PASSWORD
 from tests.chaos.installation import TOKEN, Installation
-from tests.chaos.networks import BLUESKY, platform_of, server_of
+from tests.chaos.networks import KNOWN
 
 _STATUSES = ("draft", "needs you", "publishing", "scheduled", "partly published", "published", "canceled", "failed")
 _LOST = (httpx.TransportError, httpx.HTTPStatusError)
@@ -60,8 +59,8 @@ class Person:
 
     async def connect(self, network: str, handle: str) -> Profile:
         """Connect the sandbox account ``handle``; it comes into being with that."""
-        platform = platform_of(network)
-        remote = await self._installation.judge.post("/accounts", json={"platform": server_of(network), "handle": handle})
+        platform, server = KNOWN[network].platform, KNOWN[network].server
+        remote = await self._installation.judge.post("/accounts", json={"platform": server, "handle": handle})
         await self.sign_in(network, handle)
         query = {"platform": platform, "remote_id": remote.json()["id"], "server": self._installation.addresses[network]}
         found = await self._installation.database.accounts.find_one(query)
@@ -69,9 +68,10 @@ class Person:
 
     async def sign_in(self, network: str, handle: str) -> None:
         """Connect, or connect again: with a password, or through the network's consent page."""
-        answers = {"server": self._installation.addresses[network], "handle": handle + DOMAIN, "password": PASSWORD}
-        sent = await self._send(f"/accounts/connect/{platform_of(network)}", answers)
-        if network != BLUESKY:
+        known = KNOWN[network]
+        answers = {"server": self._installation.addresses[network], **known.answers(handle)}
+        sent = await self._send(f"/accounts/connect/{known.platform}", answers)
+        if known.consents:
             consent = httpx.URL(sent.headers["location"])
             form = {**consent.params, "username": handle}
             allowed = await self._http.post(consent.copy_with(query=None), data=form)
@@ -110,6 +110,10 @@ class Person:
     async def send_again(self, post_id: str, delivery_id: str) -> None:
         """Press *Send again*."""
         await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/send-again", {})
+
+    async def paste(self, post_id: str, delivery_id: str, address: str) -> None:
+        """Say that the post is the one at ``address``."""
+        await self._insist(f"/posts/{post_id}/deliveries/{delivery_id}/confirm", {"url": address})
 
     async def _insist(self, path: str, fields: dict[str, str], files: Any = None) -> None:
         """Press again while no answer comes. That the form was taken before is one as well: the page shows what is saved."""

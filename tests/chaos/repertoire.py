@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from tests.chaos import people, strikes, together
 from tests.chaos.blind import asked_in_vain
+from tests.chaos.containers import beyond_the_quota, cast
 from tests.chaos.flight import Flight
 from tests.chaos.leaving import disconnected
 from tests.chaos.pairs import both
 from tests.chaos.rotation import renewing
-from tests.chaos.scenes import BATCH, BLIND, LEFT, LINE, PAIRS, PEOPLE, ROTATION
+from tests.chaos.scenes import BATCH, BLIND, CONTAINERS, LEFT, LINE, PAIRS, PEOPLE, QUOTA, ROTATION
 
 Strike = Callable[[Flight], Awaitable[None]]
 
@@ -25,6 +26,8 @@ STRIKES: dict[str, Strike] = {
     ROTATION: renewing,
     BATCH: together.in_batch,
     LINE: together.in_line,
+    CONTAINERS: cast,
+    QUOTA: beyond_the_quota,
     PAIRS: both,
 }
 """By scene; every other scene is the house's."""

@@ -3,10 +3,11 @@
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
-from tests.chaos.networks import BLUESKY, KEYLESS, NETWORKS
-from tests.chaos.writes import ASKING, DIRECT, TOGETHER
+from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, NETWORKS
+from tests.chaos.ways import WAYS
+from tests.chaos.writes import ASKING, CAST, DIRECT, TOGETHER
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,8 +53,13 @@ _FAULTS: dict[str, dict[str, Sequence[str]]] = {
     "clocks apart": {"one worker 100 s ahead": HELD},
 }
 
+_WITHOUT_A_WORKER = ("waiting", "processing")
+"""Steps of a network that casts a post first: it was put back until that is done; it was accepted, and is asked about."""
+_AWAY = ("rabbitmq killed", "rabbitmq wiped", "database killed", "clock forward", "clock back")
+
 PEOPLE, LEFT, BLIND, ROTATION, PAIRS = "two people", "account disconnected", "blind lookup", "rotation", "two faults"
 BATCH, LINE = "in one batch", "one account"
+CONTAINERS, QUOTA = "containers", "quota used up"
 
 _AT_ONCE = {"publish + save draft": ("new", "scheduled"), "edit + edit": ("draft", "scheduled")}
 """What two people do at one post at once, and what the post is until then."""
@@ -94,8 +100,10 @@ _IN_LINE = {
 """What happens to the third of an account's posts, all of which are due in the same second."""
 LENGTH, THIRD = 20, 2
 
+_USED_UP = {"nothing": ("sent",), "SIGKILL": ("fenced",), "cut before write": CAST, "cut after write": CAST}
+"""What happens to a post beyond its network's quota for the day."""
 
-SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, BATCH, LINE, PAIRS)
+SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, BATCH, LINE, CONTAINERS, QUOTA, PAIRS)
 FAULT_BY_FAULT = (BATCH, LINE)
 """Scenes of which only rows with the same fault can share a wave."""
 
@@ -103,6 +111,11 @@ FAULT_BY_FAULT = (BATCH, LINE)
 def plain(fault: str) -> str:
     """The fault without the circumstances that tell its rows from another scene's."""
     return fault.partition(", ")[0]
+
+
+def circumstances(fault: str) -> str:
+    """What the fault is played under; the other half of it."""
+    return fault.partition(", ")[2]
 
 
 def scenarios(scenes: Iterable[str] = SCENES, *, seed: int = 0) -> list[Scenario]:
@@ -114,7 +127,12 @@ def scenarios(scenes: Iterable[str] = SCENES, *, seed: int = 0) -> list[Scenario
 def _rows(scene: str, drawn: random.Random) -> Iterable[tuple[str, str, str]]:
     if scene == PAIRS:
         return drawn.sample([(pair, step, network) for (pair, step), network in product(_pairs(), NETWORKS)], DRAWN)
-    return _product(_TABLES[scene], {BLIND: [KEYLESS], ROTATION: [BLUESKY]}.get(scene, NETWORKS))
+    rows = _product(_TABLES[scene], _ONLY.get(scene, NETWORKS))
+    return chain(rows, _product(dict.fromkeys(_TABLES[scene], _WITHOUT_A_WORKER), [FOUNDRY])) if scene in _AWAY else rows
+
+
+_ONLY = {BLIND: [KEYLESS], ROTATION: [BLUESKY], CONTAINERS: [FOUNDRY], QUOTA: [FOUNDRY]}
+"""Where a scene can be played at all, if not everywhere."""
 
 
 _TABLES: dict[str, dict[str, Sequence[str]]] = {
@@ -125,6 +143,8 @@ _TABLES: dict[str, dict[str, Sequence[str]]] = {
     ROTATION: _ROTATION,
     BATCH: {f"{fault}, {BATCH}": steps for fault, steps in _IN_BATCH.items()},
     LINE: {f"{fault}, {LINE}": steps for fault, steps in _IN_LINE.items()},
+    CONTAINERS: {f"{fault}, {name}": steps for name, way in WAYS.items() for fault, steps in way.faults.items()},
+    QUOTA: {f"{fault}, {QUOTA}": steps for fault, steps in _USED_UP.items()},
 }
 
 

@@ -13,13 +13,15 @@ import pika
 from app.courier import PUBLISH, RECONCILE, lane
 from app.engine import faultpoints
 from tests.chaos.flight import Flight
-from tests.chaos.networks import BLUESKY, MASTODON, platform_of
 from tests.chaos.scenes import TOLD
 from tests.chaos.wire import When
 from tests.chaos.writes import ASKING
 
 NOTICED = 1.0
 """Seconds in which every dispatcher has seen what a new time makes overdue, and has acted on it."""
+
+AWAKE = 1.0
+"""Seconds for a request of somebody who was overtaken."""
 
 _IN_REQUEST = {
     "uploading": ("claimed", "stall", "upload"),
@@ -96,7 +98,7 @@ async def network(flight: Flight) -> None:
     kind, on = KINDS[scenario.fault, scenario.step]
     fault = await flight.switch_on(kind, on=on)
     await flight.post()
-    if scenario.fault == "token expired" and scenario.network != BLUESKY:
+    if scenario.fault == "token expired" and not flight.network.renews:
         await _reconnect(flight)
     await flight.until_at_rest()
     flight.struck = await flight.hit(fault)
@@ -105,19 +107,15 @@ async def network(flight: Flight) -> None:
 async def _reset(flight: Flight) -> None:
     """The connection breaks in front of the request, or behind it before its answer."""
     step = flight.run.scenario.step
-    upload = _UPLOADS[platform_of(flight.profile.network)]
-    words = (upload, signed_by(flight)) if step == "upload" else (flight.text,)
-    cut = flight.house.network_cuts.order(When.AFTER if step == "accepted" else When.BEFORE, *words)
+    request = flight.network.upload if step == "upload" else flight.network.publish
+    cut = flight.house.network_cuts.order(When.AFTER if step == "accepted" else When.BEFORE, request, signed_by(flight))
     await flight.post()
     await flight.until_at_rest()
     flight.struck = cut.made
 
 
-_UPLOADS = {BLUESKY: "com.atproto.repo.uploadBlob", MASTODON: "/api/v2/media"}
-
-
 def signed_by(flight: Flight) -> str:
-    """Words in every request of the account, also where it names nothing else: its token's claims, which are readable."""
+    """Words in every request of the account, whatever it names: its token's claims, which are readable."""
     claims = json.dumps({"sub": flight.profile.remote_id}, separators=(",", ":")).removesuffix("}")
     return base64.urlsafe_b64encode(claims[: len(claims) // 3 * 3].encode()).decode()
 
@@ -150,22 +148,22 @@ async def messages(flight: Flight) -> None:
     elif step in ("queued", "delayed"):
         await flight.post()
         await flight.until(lambda delivery: step == "queued" or delivery["state"] == "queued")
-        await _repeat(flight)
+        await repeat(flight)
     else:
         await flight.post_and_hold(step)
-        await _repeat(flight)
+        await repeat(flight)
         flight.let_go()
-        await _repeat(flight)
+        await repeat(flight)
     flight.struck = True
 
 
-async def _repeat(flight: Flight) -> None:
+async def repeat(flight: Flight) -> None:
     """The message holds all that are due together; to ask about one there is one for each."""
     delivery = await flight.until(bool)
     companions = flight.watch.companions(flight.post_id) if flight.due else [delivery]
     batch = [one["_id"] for one in companions]
     some = [(PUBLISH, batch), (PUBLISH, batch), (RECONCILE, [delivery["_id"]])]
-    await asyncio.to_thread(_send, flight.house.broker.url, some, platform_of(flight.profile.network))
+    await asyncio.to_thread(_send, flight.house.broker.url, some, flight.network.platform)
 
 
 def _send(url: str, some: Iterable[tuple[str, Sequence[str]]], platform: str) -> None:
@@ -181,9 +179,19 @@ def _send(url: str, some: Iterable[tuple[str, Sequence[str]]], platform: str) ->
 async def lease(flight: Flight) -> None:
     """A worker stands still until its lease is over and another has finished the work, and then goes on."""
     await _held(flight, flight.run.scenario.step)
+    await overtake(flight)
+
+
+async def overtake(flight: Flight) -> None:
+    """Whoever is held for the post wakes up when it is done, and has time to do what they had in mind, on the same network."""
     await flight.until_at_rest()
     flight.struck = True
     flight.let_go()
+    await asyncio.sleep(AWAKE)
+
+
+SLOWLY = {"waiting": ("processes", 200), "processing": ("publishes_late", 200)}
+"""What a network does for so many of its seconds while no worker has the post in hand."""
 
 
 async def house(flight: Flight) -> None:
@@ -195,6 +203,11 @@ async def house(flight: Flight) -> None:
     elif step == "delayed":
         await flight.post(delayed=True)
         await flight.until(lambda delivery: delivery["state"] == "queued")
+        await flight.stroke.ready()
+    elif step in SLOWLY:
+        await flight.quirk(*SLOWLY[step])
+        await flight.post()
+        await flight.until(lambda delivery: (step == "processing") == (delivery["state"] == step) and delivery["saved"] != "{}")
         await flight.stroke.ready()
     else:
         await flight.post_and_hold(step)

@@ -8,10 +8,14 @@ from datetime import timedelta
 
 from tests.chaos.flight import Stroke
 from tests.chaos.installation import Installation
-from tests.chaos.scenes import FAULT_BY_FAULT, Scenario, plain
+from tests.chaos.scenes import FAULT_BY_FAULT, QUOTA, Scenario, plain
+from tests.twin.errors import until_midnight
 
 OUTAGE = 20
 """Seconds for which the database is away."""
+
+MOMENT = timedelta(seconds=2)
+"""After midnight by Carillon's clock."""
 
 During = AbstractAsyncContextManager[None]
 
@@ -60,6 +64,19 @@ async def _clocks(set_to: Callable[[timedelta], None], offset: timedelta, stroke
 
 
 @asynccontextmanager
+async def _day(house: Installation, stroke: Stroke) -> AsyncIterator[None]:
+    """When everybody has been put off until tomorrow, it is tomorrow."""
+
+    async def strike() -> None:
+        await stroke.called(patience=stroke.FIRST)
+        house.let_pass(until_midnight(house.clock.now()) + MOMENT)
+        stroke.fallen.set()
+
+    async with _background(strike):
+        yield
+
+
+@asynccontextmanager
 async def _background(work: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         group.create_task(work())
@@ -86,6 +103,7 @@ def of(scenario: Scenario, house: Installation, stroke: Stroke) -> During:
         "database killed": lambda: _database(house, stroke),
         "clock forward": lambda: _clocks(house.set_clocks, timedelta(minutes=5), stroke),
         "clock back": lambda: _clocks(house.set_clocks, timedelta(seconds=-90), stroke),
+        QUOTA: lambda: _day(house, stroke),
         "clocks apart": lambda: _clocks(house.odd_clock.set, timedelta(seconds=100), stroke),
     }
     fault = plain(scenario.fault)

@@ -1,15 +1,17 @@
 """What is planned, what is judged, and what is reported."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.chaos import plan, scenes
-from tests.chaos.judge import Verdict, allowed, judge, judge_left, judge_people, passed
-from tests.chaos.networks import BLUESKY, KEYLESS, MASTODON
+from tests.chaos.judge import Verdict, allowed, judge, judge_left, judge_people, passed, reason_of
+from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, MASTODON
+from tests.chaos.person import Person, Profile
 from tests.chaos.plan import Run
 from tests.chaos.report import NEVER, Result, never_struck, summary, table
 from tests.chaos.scenes import Scenario
+from tests.chaos.waves import Profiles
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
@@ -59,6 +61,22 @@ def test_a_batch_is_never_alone() -> None:
     assert [run.scenario for run in wave.runs] == [row] * plan.COMPANY
 
 
+class Door:
+    """Connects whoever comes."""
+
+    async def connect(self, network: str, handle: str) -> Profile:
+        return Profile(f"our {handle}", handle, network, handle)
+
+
+async def test_an_account_is_replaced_before_it_has_used_up_a_days_quota() -> None:
+    profiles = Profiles(cast(Person, Door()))
+    used = [(await profiles.get(FOUNDRY, "0")).id for _ in range(120)]
+    other = (await profiles.get(FOUNDRY, "1")).id
+    assert max(used.count(one) for one in used) < 100
+    assert used == sorted(used, key=used.index)
+    assert other not in used
+
+
 # --- the judge --------------------------------------------------------------------------------------------------------
 
 
@@ -75,6 +93,7 @@ def delivery(state: str, remote_id: str | None = None, **more: Any) -> dict[str,
         (delivery("scheduled"), ["1", "2"], Verdict.DUPLICATE),
         (delivery("published", "1"), [], Verdict.LOST),
         (delivery("published", "1"), ["2"], Verdict.LOST),
+        (delivery("published"), ["1"], Verdict.LOST),
         (delivery("failed"), [], Verdict.LOST),
         (delivery("dead"), ["1"], Verdict.LOST),
         (delivery("unconfirmed", undecidable=True), ["1"], Verdict.UNDECIDED),
@@ -87,6 +106,44 @@ def test_only_one_post_that_carillon_names_is_published_once(
     told: dict[str, Any] | None, posts: list[str], verdict: Verdict
 ) -> None:
     assert judge(told, [{"id": post} for post in posts]) is verdict
+
+
+CONFIRM = {"remedy": "confirm", "code": "unnamed"}
+WITHDRAWN = {"remedy": "edit", "code": "withdrawn"}
+
+
+@pytest.mark.parametrize(
+    ("told", "posts", "verdict"),
+    [
+        (delivery("unconfirmed", undecidable=True, trouble=CONFIRM), ["1"], Verdict.UNNAMED),
+        (delivery("unconfirmed", undecidable=True, trouble=CONFIRM), [], Verdict.LOST),
+        (delivery("unconfirmed", undecidable=True, trouble=CONFIRM), ["1", "2"], Verdict.DUPLICATE),
+        (delivery("unconfirmed", undecidable=True, trouble=WITHDRAWN), ["1"], Verdict.UNDECIDED),
+        (delivery("published", trouble=CONFIRM), ["1"], Verdict.LOST),
+        (delivery("failed", trouble=CONFIRM), ["1"], Verdict.LOST),
+    ],
+)
+def test_what_is_out_without_a_name_is_one_post_that_a_person_must_name(
+    told: dict[str, Any], posts: list[str], verdict: Verdict
+) -> None:
+    assert judge(told, [{"id": post} for post in posts]) is verdict
+
+
+@pytest.mark.parametrize(
+    ("told", "posts", "reason", "verdict"),
+    [
+        (delivery("failed", trouble=WITHDRAWN), [], "withdrawn", Verdict.REFUSED),
+        (delivery("failed", trouble=WITHDRAWN), [], "against_rules", Verdict.LOST),
+        (delivery("failed", trouble=WITHDRAWN), [], "", Verdict.LOST),
+        (delivery("failed", trouble=WITHDRAWN), ["1"], "withdrawn", Verdict.LOST),
+        (delivery("dead", trouble=WITHDRAWN), [], "withdrawn", Verdict.LOST),
+        (delivery("scheduled", trouble=WITHDRAWN), [], "withdrawn", Verdict.STUCK),
+    ],
+)
+def test_what_the_network_refused_has_failed_for_its_own_reason(
+    told: dict[str, Any], posts: list[str], reason: str, verdict: Verdict
+) -> None:
+    assert judge(told, [{"id": post} for post in posts], reason=reason) is verdict
 
 
 @pytest.mark.parametrize(
@@ -164,6 +221,29 @@ def test_a_person_is_asked_only_where_nobody_can_know(scenario: Scenario, posts:
     assert allowed(scenario, posts) == {Verdict.ONCE} | allowed_too
 
 
+def container(fault: str, step: str) -> Scenario:
+    return row(fault, step, FOUNDRY, scenes.CONTAINERS)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "end", "reason"),
+    [
+        (container("SIGKILL, cast slowly", "waiting"), Verdict.ONCE, ""),
+        (container("SIGKILL, out late", "told"), Verdict.ONCE, ""),
+        (container("nothing, no id", "answered"), Verdict.ONCE, ""),
+        (container("nothing, no id anywhere", "answered"), Verdict.UNNAMED, ""),
+        (container("address pasted, no id anywhere", "unnamed"), Verdict.ONCE, ""),
+        (container("error 500, refused while cast", "casting"), Verdict.REFUSED, "against_rules"),
+        (container("SIGTERM, refused at last", "told"), Verdict.REFUSED, "withdrawn"),
+        (row("SIGKILL, quota used up", "fenced", FOUNDRY, scenes.QUOTA), Verdict.ONCE, ""),
+        (row("SIGKILL", "sent", FOUNDRY, "killed"), Verdict.ONCE, ""),
+    ],
+)
+def test_a_network_that_tells_what_it_does_leaves_one_end_that_is_right(scenario: Scenario, end: Verdict, reason: str) -> None:
+    assert (allowed(scenario, 0), reason_of(scenario)) == ({end}, reason)
+    assert allowed(scenario, 1) == {end}
+
+
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
@@ -183,3 +263,11 @@ def test_what_a_row_does_not_allow_has_failed() -> None:
     results = [result(row("reply lost", "accepted", network), Verdict.UNDECIDED) for network in (BLUESKY, KEYLESS)]
     assert [one.failed for one in results] == [True, True]
     assert "FAILED" in table(results)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_counted_and_has_a_column(verdict: Verdict) -> None:
+    results = [result(container("nothing, no id anywhere", "answered"), verdict)]
+    assert summary(results, seed=1)[verdict.value] == 1
+    assert summary(results, seed=1)["failed"] == (verdict is not Verdict.UNNAMED)
+    assert "1" in table(results).splitlines()[1]

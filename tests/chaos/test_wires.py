@@ -232,6 +232,32 @@ def test_a_bulk_is_of_all_posts_that_it_touches(source: str, changes: dict[str, 
     assert (write.name, write.about, write.size) == (name, {"p1", "p2", "p3"}, 3)
 
 
+@pytest.mark.parametrize(
+    ("source", "change", "name"),
+    [
+        ("publishing", {"$set": {"state": "scheduled"}}, "put back"),
+        ("publishing", {"$set": {"state": "processing"}}, "processing saved"),
+        ("processing", {"$set": {"state": "processing"}, "$inc": {"checks": 1}}, "look claimed"),
+        ("processing", {"$set": {"state": "processing"}}, None),
+        ("processing", {"$set": {"state": "published"}}, "finding saved"),
+        ("processing", {"$set": {"state": "unconfirmed", "undecidable": True}}, "no name saved"),
+        ("unconfirmed", {"$set": {"state": "unconfirmed", "undecidable": True}}, "no name saved"),
+        ("unconfirmed", {"$set": {"state": "unconfirmed", "undecidable": False}}, None),
+        ("processing", {"$set": {"state": "failed"}}, "refusal saved"),
+        ("publishing", {"$set": {"state": "failed"}}, "refusal saved"),
+    ],
+)
+def test_what_a_network_answers_bit_by_bit_is_recognised_when_it_is_written_down(
+    source: str, change: dict[str, Any], name: str | None
+) -> None:
+    reader = Reader()
+    made(reader, "p")
+    found = reader.understand(
+        message({"findAndModify": "deliveries", "query": {"_id": "d-p", "state": source}, "update": change})
+    )
+    assert (found.name if found else None) == name
+
+
 def test_a_bulk_that_moves_nothing_is_no_write_of_the_flow() -> None:
     reader = Reader()
     made(reader, "p1")

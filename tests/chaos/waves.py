@@ -11,13 +11,13 @@ from pathlib import Path
 from app.engine.order import IN_ORDER
 from tests.chaos import plan, strokes
 from tests.chaos.flight import AHEAD, Document, Flight, Stroke, Watch
-from tests.chaos.installation import Installation
-from tests.chaos.judge import Verdict, judge, judge_left, judge_people, passed, waits_for_the_network
+from tests.chaos.installation import WORKERS, Installation
+from tests.chaos.judge import NOTHING, Verdict, judge, judge_left, judge_people, passed, reason_of, waits_for_the_network
 from tests.chaos.person import Person, Profile, Refused
 from tests.chaos.plan import Wave
 from tests.chaos.repertoire import strike
 from tests.chaos.report import LATE, Result, never_struck
-from tests.chaos.scenes import FAULT_BY_FAULT, LEFT, LINE, PEOPLE, ROTATION, THIRD
+from tests.chaos.scenes import FAULT_BY_FAULT, LEFT, LINE, PEOPLE, QUOTA, ROTATION, THIRD
 
 PATIENCE = 90
 """Our seconds without a falling worker until a delivery counts as stuck: half an hour by Carillon's clock."""
@@ -26,6 +26,9 @@ AFTER_REST = 8
 
 LAST_WORD = 5
 """Seconds before the last count, longer than a request: a worker of the last wave may have been let go a moment ago."""
+
+MOST = 50
+"""Posts of one account; the smallest quota that a network has for a day is a hundred."""
 
 ENCORES = 3
 """How often a row that was never struck is played again: a worker may have fallen for a neighbour each time before."""
@@ -37,7 +40,7 @@ def _silent(wave: Wave, results: list[Result]) -> None:
     """Nobody wants to hear of it."""
 
 
-async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, worker_module: str = "actors") -> list[Result]:
+async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, worker_module: str = WORKERS) -> list[Result]:
     """Everything from start to end; ``tell`` hears of every wave that is over. What was never struck is played again."""
     results: list[Result] = []
     async with Installation(folder, worker_module=worker_module) as installation, Person(installation) as person:
@@ -54,15 +57,17 @@ async def play(waves: Sequence[Wave], folder: Path, tell: Tell = _silent, *, wor
 
 
 class Profiles:
-    """Every delivery of a wave has an account of its own. The next wave uses it again, unless it may be lost."""
+    """Every delivery of a wave has an account of its own. The next wave uses it again, unless it may be lost or used up."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
         self._known: dict[str, Profile] = {}
+        self._used: Counter[tuple[str, str]] = Counter()
 
     async def get(self, network: str, name: str) -> Profile:
-        """The account, connected now if it is new."""
-        handle = f"{network[-4:]}{name}"
+        """The account, connected now if it is new. Another one takes its place before it has used up a day's quota."""
+        self._used[network, name] += 1
+        handle = f"{network[-4:]}{name}x{self._used[network, name] // MOST}"
         if handle not in self._known:
             self._known[handle] = await self._person.connect(network, handle)
         return self._known[handle]
@@ -74,10 +79,18 @@ async def _flights(wave: Wave, installation: Installation, person: Person, profi
     flights = []
     for run in wave.runs:
         network = run.scenario.network
-        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION, LINE) else str(used[network])
+        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION, LINE, QUOTA) else str(used[network])
         flights.append(Flight(installation, person, watch, stroke, run, await profiles.get(network, name)))
         used[network] += 1
     return flights
+
+
+async def _strike(flight: Flight) -> None:
+    """On a network as it is. Where clocks differ by more than a lease, only what refuses repetitions keeps them out."""
+    scene = flight.run.scenario.scene
+    for quirk in flight.network.quirks if scene != "clocks apart" else ():
+        await flight.quirk(quirk)
+    await strike(scene)(flight)
 
 
 async def _play(wave: Wave, flights: Sequence[Flight]) -> list[Result]:
@@ -114,7 +127,7 @@ async def _fly(flight: Flight) -> None:
     """Strike, then wait for the end; neither for ever."""
     clock = asyncio.get_running_loop()
     flight.begun = clock.time()
-    struck = asyncio.ensure_future(strike(flight.run.scenario.scene)(flight))
+    struck = asyncio.create_task(_strike(flight))
     rest = asyncio.create_task(flight.until_at_rest())
     await asyncio.wait({struck, rest}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({struck}, timeout=AFTER_REST)
@@ -174,7 +187,7 @@ async def _verdict(flight: Flight, delivery: Document | None, posts: Sequence[Do
     if scenario.scene == PEOPLE:
         page = await flight.person.reads(flight.post_id)
         return judge_people(delivery, posts, page=page, told=flight.told, words=flight.words)
-    verdict = judge(delivery, posts)
+    verdict = judge(delivery, posts, reason=reason_of(scenario))
     if verdict is Verdict.ONCE and flight.line and not _held_up_for_long(delivery):
         accepted = [post["text"] for post in await _accepted(flight.house)]
         return Verdict.PASSED if flight.text in passed(_in_order(flight), accepted) else verdict
@@ -235,7 +248,7 @@ async def _late(result: Result, posts: Sequence[Document], installation: Install
     if verdict is Verdict.UNDECIDED:
         verdict = judge(await installation.database.deliveries.find_one({"post_id": result.post_id}), posts)
     elif len(posts) > result.posts:
-        verdict = Verdict.DUPLICATE if len(posts) > 1 else Verdict.UNWANTED if verdict is Verdict.KEPT else verdict
+        verdict = Verdict.DUPLICATE if len(posts) > 1 else Verdict.UNWANTED if verdict in NOTHING else verdict
     if verdict is result.verdict:
         return replace(result, posts=len(posts))
     return replace(result, verdict=verdict, posts=len(posts), evidence={**result.evidence, LATE: posts})

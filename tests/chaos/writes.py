@@ -10,6 +10,9 @@ import bson
 TOKENS = "tokens saved"
 """The write of an account's new tokens; a flow that needs none does without it."""
 
+NO_NAME, REFUSAL = "no name saved", "refusal saved"
+"""The writes of ends that a person has to look at: it is out as nobody knows which post; the network does not want it."""
+
 _OP_MSG = 2013
 _HEADER = 16
 _WRITES = (b"insert\x00", b"update\x00", b"findAndModify\x00")
@@ -19,7 +22,7 @@ Command = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """``name`` as in :data:`DIRECT` and :data:`ASKING`.
+    """``name`` as in :data:`DIRECT`, :data:`ASKING`, :data:`CAST` and :data:`LATER`.
 
     ``about`` are the ids of the post, or of the account or grant, that it belongs to, as far as they are known; of all posts that
     a bulk touches. ``size``: how many changes it is made of.
@@ -110,8 +113,12 @@ def _move_name(query: Command, change: Command) -> str | None:
     match str(query.get("state")), changes.get("state"):
         case "publishing", "publishing":
             return "fenced" if "fenced_at" in changes else "upload saved"
-        case "unconfirmed", "unconfirmed":
-            return "look claimed" if "checks" in change.get("$inc", {}) else None
+        case "unconfirmed" | "processing" as state, becomes if state == becomes and "checks" in change.get("$inc", {}):
+            return "look claimed"
+        case "unconfirmed" | "processing", "unconfirmed":
+            return NO_NAME if changes.get("undecidable") else None
+        case _, "failed":
+            return REFUSAL
         case move:
             return _MOVES.get(move)
 
@@ -121,6 +128,9 @@ _MOVES: dict[tuple[str, str | None], str] = {
     ("queued", "publishing"): "claimed",
     ("publishing", "published"): "receipt saved",
     ("publishing", "unconfirmed"): "doubt saved",
+    ("publishing", "scheduled"): "put back",
+    ("publishing", "processing"): "processing saved",
+    ("processing", "published"): "finding saved",
     ("unconfirmed", "published"): "finding saved",
 }
 
@@ -144,3 +154,9 @@ DIRECT = ("post made", "delivery made", "post settled", "queued", "claimed", "up
 
 ASKING = ("doubt saved", "look claimed", "finding saved")
 """The writes that follow an answer that proves nothing."""
+
+CAST = ("put back",)
+"""The write that follows when the network is still preparing it, or takes nothing more today."""
+
+LATER = ("processing saved", "look claimed", "finding saved")
+"""The writes that follow when the network has accepted it and cannot name it yet."""

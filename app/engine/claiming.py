@@ -79,6 +79,7 @@ async def claim(delivery_ids: Collection[Id]) -> Claims:
     for account_id in company:
         await turns.keep_line(account_id)
     taken, gone = await _take(leaders, accounts, company)
+    taken = await _let_elders_pass(taken, claims.again)
     claims.claimed = [Claimed(one, accounts[one.account_id], _behind(one, ready)) for one in taken]
     dealt_with |= {one.account_id for one in leaders} - gone | {one.account_id for one, _ in claims.again}
     await _call_others({one.account_id for one in found} - dealt_with)
@@ -144,10 +145,17 @@ async def _first_that_may_go(
     for delivery in line:
         if await _too_late(delivery) or await _paced(delivery, wait):
             continue
-        if (elder := await order.elder(delivery, account)) is None:
+        if account.retrying_until < now() or not await _waits_for_elder(delivery, again):
             return delivery
-        _come_again(delivery, min(max(elder.due_at, now()) + order.EARLY, elder.planned_at + order.IN_ORDER), again)
     return None
+
+
+async def _waits_for_elder(delivery: Delivery, again: list[tuple[Delivery, Decision]]) -> bool:
+    """Whether an earlier post is tried again; then this one comes again behind it."""
+    elder = await order.elder(delivery)
+    if elder is not None:
+        _come_again(delivery, min(max(elder.due_at, now()) + order.EARLY, elder.planned_at + order.IN_ORDER), again)
+    return elder is not None
 
 
 async def _too_late(delivery: Delivery) -> bool:
@@ -205,6 +213,20 @@ async def _take(
         if not leaders:
             break
     return claimed, gone
+
+
+async def _let_elders_pass(taken: Sequence[Delivery], again: list[tuple[Delivery, Decision]]) -> list[Delivery]:
+    """Looked at once more with the turn in hand: who fails says that it comes again before it ends its turn, and it may have
+    ended it since the accounts were read.
+    """
+    retrying = await order.retrying([one.account_id for one in taken])
+    kept = []
+    for one in taken:
+        if one.account_id in retrying and await order.elder(one) and (back := await turns.revoke(one, State.QUEUED)):
+            await _waits_for_elder(back, again)
+        else:
+            kept.append(one)
+    return kept
 
 
 async def _call_others(account_ids: Collection[Id]) -> None:

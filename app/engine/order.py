@@ -1,11 +1,12 @@
 """In which order an account's deliveries go: as they were planned, for as long as that holds nobody up for long."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from app import runtime
 from app.ids import Id
-from app.models import EPOCH, Account, Delivery, State, in_millis, now, reading
+from app.models import EPOCH, Account, Delivery, State, as_instant, in_millis, now, reading
 from app.queries import equal
 
 IN_ORDER = timedelta(minutes=5)
@@ -77,13 +78,18 @@ def may_be_passed(first: Delivery, other: Delivery) -> bool:
     return first.lane != other.lane and first.planned_at + IN_ORDER <= now()
 
 
-async def elder(delivery: Delivery, account: Account) -> Delivery | None:
-    """An earlier post of the account that is being tried again, within its first minutes."""
-    if account.retrying_until < now():
-        return None
+async def retrying(account_ids: Collection[Id]) -> frozenset[Id]:
+    """The accounts of which an earlier post is being tried again, within its first minutes."""
+    query, fields = {"_id": {"$in": list(account_ids)}}, {"retrying_until": 1}
+    found = await Account.get_pymongo_collection().find(query, fields).to_list() if account_ids else []
+    return frozenset(Id(one["_id"]) for one in found if as_instant(one.get("retrying_until", EPOCH)) >= now())
+
+
+async def elder(delivery: Delivery) -> Delivery | None:
+    """An earlier post of an account that is :func:`retrying`, if it is that which is tried again."""
     until = in_millis(now() + IN_ORDER)
     for state in (State.QUEUED, State.SCHEDULED):
-        query = {**equal(account_id=account.id, state=state), "due_ms": {"$lte": until}}
+        query = {**equal(account_id=delivery.account_id, state=state), "due_ms": {"$lte": until}}
         for other in await reading.find(Delivery, query, sort="due_ms", limit=50):
             if goes_before(other, delivery):
                 return other

@@ -20,10 +20,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter
-
 from app.ids import Id
-from app.models import Account, Delivery, Workspace, now
+from app.models import Account, Delivery, Workspace, as_instant, now
 from app.queries import equal
 from platforms import REGISTRY
 from platforms.base import Midnight, Quota, Scope
@@ -44,9 +42,6 @@ CLAIMED = timedelta(minutes=1)
 
 Key = tuple[str, ...]
 """For whom sends are counted together: an account, a server, an app, or one workspace's part of the latter two."""
-
-_STORED: TypeAdapter[datetime] = TypeAdapter(datetime)
-
 
 # --- what the fence writes --------------------------------------------------------------------------------------------
 
@@ -247,16 +242,10 @@ class _Table:
     async def _take(self, name: str, query: dict[str, Any]) -> None:
         hour = self.hour(name)
         async for found in Delivery.get_pymongo_collection().find(query, _FIELDS):
-            account_id, sent_at = Id(found["account_id"]), _instant(found["sent_at"])
+            account_id, sent_at = Id(found["account_id"]), as_instant(found["sent_at"])
             hour.add(
                 Id(found["_id"]), sent_at, found["sent_parts"], _keys(found["sent_to"], Id(found["workspace_id"]), account_id)
             )
-
-
-def _instant(stored: Any) -> datetime:
-    """The embedded engine answers with text, in UTC, for what was written by an update."""
-    at = _STORED.validate_python(stored)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 _FIELDS = dict.fromkeys(("account_id", "workspace_id", "sent_at", "sent_to", "sent_parts"), 1)

@@ -7,7 +7,7 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 from beanie import Document
 
 from app.models.accounts import Account, AccountState, Grant, GrantState, PendingChoice, PendingConnection, Registration
-from app.models.base import EPOCH, FIRST, Identified, Instant, in_millis, now, to_millis
+from app.models.base import EPOCH, FIRST, Identified, Instant, as_instant, in_millis, now, to_millis
 from app.models.deliveries import (
     CONFIRM,
     EDITABLE,
@@ -64,6 +64,7 @@ __all__ = [
     "User",
     "Variant",
     "Workspace",
+    "as_instant",
     "in_millis",
     "now",
     "tidy",

@@ -1,9 +1,9 @@
 """What all documents share: ids of our own, and instants as MongoDB keeps them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
 from app.ids import Id
 
@@ -28,6 +28,15 @@ def to_millis(at: datetime) -> datetime:
 def in_millis(at: datetime) -> int:
     """``at`` in milliseconds since 1970: what both engines compare, sort and find by an index."""
     return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+_STORED: TypeAdapter[datetime] = TypeAdapter(datetime)
+
+
+def as_instant(stored: Any) -> datetime:
+    """An instant of a document that is not read as a model: the embedded engine answers with text for what an update wrote."""
+    at = _STORED.validate_python(stored)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 Instant = Annotated[datetime, AfterValidator(to_millis)]

@@ -44,6 +44,8 @@ lint: $(VENV)/test.stamp  ## Check style, types and layers
 servers: $(VENV)/test.stamp
 	@[ -n "$$CARILLON_AMQP_URL" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || \
 	 { $(call debian,rabbitmq-server); } || echo "No RabbitMQ here."
+	@{ command -v radosgw && command -v ceph-mon && command -v ceph-osd && command -v ceph-authtool; } >/dev/null || \
+	 { $(call debian,radosgw ceph-mon ceph-osd ceph-common); } || echo "No S3 server here."
 	@{ { command -v chromium || command -v google-chrome; } && $(BIN)/playwright --version; } >/dev/null 2>&1 || \
 	 { $(call debian,chromium libatomic1); } || echo "No browser here."
 	@command -v gcc >/dev/null || { $(call debian,gcc libc6-dev); } || echo "No C compiler here."

@@ -8,7 +8,7 @@ from litestar.plugins.htmx import HTMXPlugin
 
 from app import runtime
 from app.courier import Courier, connect_broker
-from app.routes import accounts, compose, failures, health, media, posts, sessions, setup, static, workspace
+from app.routes import accounts, compose, failures, files, health, media, posts, sessions, setup, static, workspace
 from app.routes.bodies import TEXT_BYTES, Visit
 from app.routes.compression import compress
 from app.routes.security import (
@@ -70,8 +70,8 @@ def served() -> Litestar:
 def _public() -> Router:
     """What strangers may see."""
     people = Router("/", route_handlers=[setup.router, sessions.router], middleware=[SignedIn])
-    files = Router("/", route_handlers=[static.router, media.router, health.router], opt=_COOKIELESS)
-    return Router("/", route_handlers=[files, people])
+    machines = Router("/", route_handlers=[static.router, media.router, files.router, health.router], opt=_COOKIELESS)
+    return Router("/", route_handlers=[machines, people])
 
 
 def _private() -> Router:

@@ -4,23 +4,27 @@ import asyncio
 
 from app import pictures, runtime
 from app.models import MediaFile
+from app.storage import Missing, keys, pieces, whole
 from platforms.base import MediaRule
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes of a picture: more than any that was taken."""
 
 _being_made: dict[str, asyncio.Task[bytes]] = {}
 
 
 async def read(file: MediaFile, rule: MediaRule | None) -> bytes:
-    """The bytes of ``file``, made to fit ``rule`` if there is one. Raises ``FileNotFoundError``, :class:`app.pictures.Failed`.
+    """The bytes of ``file``, made to fit ``rule`` if there is one. Raises ``Missing``, :class:`app.pictures.Failed`.
 
     Who is canceled while it is made (a step limit, a stop) loses nothing: it is made and kept all the same, and the next attempt
     finds it. Two that want the same wait for one.
     """
     if rule is None or _fits(file, rule):
-        return await runtime.current().storage.get(file.path)
-    path = f"{file.path}.{rule.max_bytes}-{rule.max_pixels or 0}"
+        return await _whole(file.path)
+    path = keys.beside(file.path, f"{rule.max_bytes}-{rule.max_pixels or 0}")
     try:
-        return await runtime.current().storage.get(path)
-    except FileNotFoundError:
+        return await _whole(path)
+    except Missing:
         pass
     if path not in _being_made:
         _being_made[path] = asyncio.create_task(_make(file, rule, path))
@@ -34,7 +38,10 @@ def _fits(file: MediaFile, rule: MediaRule) -> bool:
 
 
 async def _make(file: MediaFile, rule: MediaRule, path: str) -> bytes:
-    storage = runtime.current().storage
-    fitted = await pictures.fit(await storage.get(file.path), file.mime, rule)
-    await storage.put(path, fitted, mime=file.mime)
+    fitted = await pictures.fit(await _whole(file.path), file.mime, rule)
+    await runtime.current().storage.write(path, pieces(fitted), mime=file.mime, size=len(fitted))
     return fitted
+
+
+async def _whole(path: str) -> bytes:
+    return await whole(runtime.current().storage.read(path), limit=LIMIT)

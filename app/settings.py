@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -18,6 +19,9 @@ PREFIX = "CARILLON_"
 
 CONSUMER_TIMEOUT = 1800.0
 """Seconds after which RabbitMQ takes a message back that nobody acknowledged (its default)."""
+
+Provider = Literal["aws", "gcs", "r2", "minio", "other"]
+"""Who offers a bucket; :mod:`app.storage.providers` says what differs."""
 
 LEASES_A_MESSAGE = 4
 SHORTEST_MESSAGE = 600.0
@@ -59,10 +63,85 @@ class _FromFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
-class Settings(BaseSettings):
-    """One process's configuration. Times are in seconds; they must nest (see ``times_nest``)."""
+class _Variables(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then variables, then ``_FILE`` variables."""
+        return init_settings, env_settings, _FromFiles(settings_cls)
+
+
+class StorageSettings(_Variables):
+    """Where uploaded media lie: all that `carillon storage setup` needs."""
+
+    public_url: str | None = Field(
+        None, description="Address people use, e.g. https://social.example.org. Unset: taken from each request."
+    )
+    data_dir: Path = Field(Path("data"), description="Folder for uploaded media when no bucket is set.")
+    s3_bucket: str | None = Field(None, description="Bucket for uploaded media. Unset: `data_dir`.")
+    s3_provider: Provider | None = Field(
+        None, description="Who offers the bucket: aws, gcs, r2, minio or other. Unset: guessed from `s3_endpoint_url`."
+    )
+    s3_endpoint_url: str | None = Field(
+        None, description="S3 address for anything but AWS: https://storage.googleapis.com, a MinIO, R2 ..."
+    )
+    s3_public_url: str | None = Field(None, description="The same as people's browsers reach it. Unset: `s3_endpoint_url`.")
+    s3_region: str = Field("auto", description="Bucket's region; `auto` for Google Cloud Storage and R2. AWS needs one.")
+    s3_access_key: SecretStr | None = Field(None, description="Access key id (or HMAC id).")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret access key (or HMAC secret).")
+
+    @model_validator(mode="after")
+    def bucket_has_its_secret(self) -> Self:
+        """Half a pair of keys is a forgotten line; without both, the machine's own role is used."""
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("set both CARILLON_S3_ACCESS_KEY and CARILLON_S3_SECRET_KEY, or neither")
+        return self
+
+    @field_validator("s3_endpoint_url", "s3_public_url")
+    @classmethod
+    def address_is_whole(cls, url: str | None) -> str | None:
+        """Signatures cover the host, so it must be exactly right."""
+        parts = urlsplit(url or "")
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query):
+            raise ValueError("give scheme and host only, without the bucket's name, for example https://s3.example.org")
+        return url.rstrip("/") if url else None
+
+    @model_validator(mode="after")
+    def bucket_can_be_found(self) -> Self:
+        """Better a sentence at the start than a failed upload later."""
+        if self.s3_bucket is None:
+            return self
+        if self.provider == "aws" and self.s3_region == "auto":
+            raise ValueError("a bucket at AWS needs CARILLON_S3_REGION, for example eu-central-1")
+        if self.provider in ("r2", "minio", "other") and self.s3_endpoint_url is None:
+            raise ValueError(f"CARILLON_S3_PROVIDER={self.provider} needs CARILLON_S3_ENDPOINT_URL, its address")
+        return self
+
+    @property
+    def provider(self) -> Provider:
+        """Who is meant by the address, if nobody says it."""
+        host = urlsplit(self.s3_endpoint_url or "").hostname or ""
+        if self.s3_provider:
+            return self.s3_provider
+        if not host or host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            return "aws"
+        if host == "storage.googleapis.com":
+            return "gcs"
+        return "r2" if host.endswith(".r2.cloudflarestorage.com") else "other"
+
+
+class Settings(StorageSettings):
+    """One process's configuration. Times are in seconds; they must nest (see ``times_nest``)."""
 
     secret_key: SecretStr = Field(
         description="Seals tokens and signs links; 32 random bytes as hex or longer. Changing it disconnects every account."
@@ -73,17 +152,6 @@ class Settings(BaseSettings):
     amqp_url: SecretStr | None = Field(
         None, description="amqp:// address of RabbitMQ. Unset: the embedded broker inside `carillon run`."
     )
-    public_url: str | None = Field(
-        None, description="Address people use, e.g. https://social.example.org. Unset: taken from each request."
-    )
-    data_dir: Path = Field(Path("data"), description="Folder for uploaded media when no bucket is set.")
-    s3_bucket: str | None = Field(None, description="Bucket for uploaded media. Unset: `data_dir`.")
-    s3_endpoint_url: str | None = Field(
-        None, description="S3 address for anything but AWS: https://storage.googleapis.com, a MinIO, R2 ..."
-    )
-    s3_region: str = Field("auto", description="Bucket's region; `auto` for Google Cloud Storage and R2.")
-    s3_access_key: SecretStr | None = Field(None, description="Access key id (or HMAC id).")
-    s3_secret_key: SecretStr | None = Field(None, description="Secret access key (or HMAC secret).")
     setup_token: SecretStr | None = Field(
         None, description="Asked for on first visit, so that no stranger becomes the owner. Unset: one is printed in the log."
     )
@@ -113,18 +181,6 @@ class Settings(BaseSettings):
         None, description="Tests only: a folder through which the chaos harness stops a worker at a named step."
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then variables, then ``_FILE`` variables."""
-        return init_settings, env_settings, _FromFiles(settings_cls)
-
     @model_validator(mode="after")
     def times_nest(self) -> Self:
         """A worker must have given up on a request before another may take its work over (design §5).
@@ -138,13 +194,6 @@ class Settings(BaseSettings):
             )
         if self.message_limit >= CONSUMER_TIMEOUT:
             raise ValueError(f"CARILLON_LEASE must be shorter than {CONSUMER_TIMEOUT / LEASES_A_MESSAGE:.0f} seconds")
-        return self
-
-    @model_validator(mode="after")
-    def bucket_has_its_secret(self) -> Self:
-        """Half a pair of keys is a forgotten line; without both, the machine's own role is used."""
-        if (self.s3_access_key is None) != (self.s3_secret_key is None):
-            raise ValueError("set both CARILLON_S3_ACCESS_KEY and CARILLON_S3_SECRET_KEY, or neither")
         return self
 
     @model_validator(mode="after")

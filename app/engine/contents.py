@@ -8,6 +8,7 @@ from math import sqrt
 
 from app import renditions
 from app.models import Account, Attachment, Delivery, MediaFile, Receipt, reading
+from app.storage import Missing
 from platforms import REGISTRY
 from platforms.base import Content, Media, MediaKind, MediaRule, MediaRules, PartKind, Reference
 from platforms.errors import MediaRejected
@@ -111,5 +112,5 @@ def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule | None) -
 async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule | None) -> bytes:
     try:
         return await renditions.read(file, rule)
-    except FileNotFoundError:
+    except Missing:
         raise _gone(platform) from None

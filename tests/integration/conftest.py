@@ -107,8 +107,10 @@ def amqp_url(rabbitmq_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The S3 server's process."""
+def s3_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The S3 server's processes."""
+    if reason := s3.missing():
+        leave_out(request.config, reason)
     yield from _started(s3.start, tmp_path_factory.mktemp("s3"))
 
 

@@ -1,12 +1,13 @@
 """Uploaded images: checked, cleaned of metadata, stored; and made to fit a network's limits when they are sent."""
 
-import secrets
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from app import pictures, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile, Workspace, now, reading
+from app.storage import Missing, Stored, keys, pieces
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024
 """Largest file a person may upload; phone photos are 3 to 12 MB."""
@@ -20,15 +21,10 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
     if len(data) > MAX_UPLOAD_BYTES:
         raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
     clean, mime, width, height = await pictures.clean(data)
-    file = MediaFile(
-        workspace_id=workspace.id,
-        mime=mime,
-        size=len(clean),
-        width=width,
-        height=height,
-        path=f"{workspace.id}/{secrets.token_hex(16)}",
-    )
-    await runtime.current().storage.put(file.path, clean, mime=mime)
+    media_id, size = Id(), len(clean)
+    key = keys.original(workspace.id, media_id, mime)
+    file = MediaFile(id=media_id, workspace_id=workspace.id, mime=mime, size=size, width=width, height=height, path=key)
+    await runtime.current().storage.write(key, pieces(clean), mime=mime, size=size)
     return await file.insert()
 
 
@@ -49,8 +45,11 @@ def url(file: MediaFile) -> str:
     return f"/media/{file.id}?until={day}&sig={_sign(str(file.id), day)}"
 
 
-async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaFile, bytes]:
-    """The file behind a signed link. Raises ``NotFound`` for a wrong or old signature, as for a missing file."""
+async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaFile, Stored, AsyncIterator[bytes]]:
+    """The file behind a signed link, what lies in the storage for it, and the bytes of that.
+
+    Raises ``NotFound`` for a wrong or old signature, as for a missing file.
+    """
     expired = until < now().timestamp() / LINK_TIME.total_seconds()  # strangers may send numbers that no float can hold
     if expired or not runtime.current().sealer.signed(f"media:{media_id}:{until}", signature):
         raise NotFound
@@ -58,9 +57,10 @@ async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaF
     if file is None:
         raise NotFound
     try:
-        return file, await runtime.current().storage.get(file.path)
-    except FileNotFoundError:
+        stored = await runtime.current().storage.head(file.path)
+    except Missing:
         raise NotFound from None
+    return file, stored, runtime.current().storage.read(file.path, end=stored.size)
 
 
 def _sign(media_id: str, until: int) -> str:

@@ -1,4 +1,4 @@
-"""What grows with use and nobody needs any more is removed: old attempts, and what has expired.
+"""What grows with use and nobody needs any more is removed: old attempts, what has expired, and uploads nobody finished.
 
 MongoDB removes the expired by itself; the embedded engine takes the index and does nothing. Evidence must not go by age alone, so
 attempts are no matter for such an index on either of them.
@@ -15,6 +15,7 @@ from pymongo import ASCENDING
 
 from app import runtime
 from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now
+from app.storage.sweeping import sweep
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ async def run() -> None:
         try:
             removed = await remove_attempts(now())
             await remove_idle(now())
+            await sweep(runtime.current().storage, now())
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")
         else:

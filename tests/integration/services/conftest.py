@@ -15,14 +15,17 @@ from pymongo.uri_parser import parse_uri
 from app import runtime
 from app.asgi import create_app
 from app.courier import Courier
+from app.ids import Id
 from app.models import LoginSession, now
 from app.routes.security import COOKIE, cookie_name
 from app.settings import Settings
+from app.storage import open_storage
 from platforms import REGISTRY
 from tests.contract.harness import Judge
 from tests.integration.services.belfry import Belfry, Turnstile, connected
+from tests.integration.services.places import Place, bucket_settings, served
 from tests.integration.services.world import Installation, World, populated, settled
-from tests.servers import embedded, sandbox
+from tests.servers import embedded, s3, sandbox
 from tests.servers.process import Server
 
 KEY = "carillon-test-secret-key-0123456789"
@@ -123,6 +126,32 @@ async def private(judge: Judge, settings: Settings, tmp_path: Path) -> AsyncIter
     yield await populated(alone.outbox, judge), server
     await runtime.stop()
     server.stop()
+
+
+# --- storage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+async def folder_url(installation: Installation, settings: Settings) -> AsyncIterator[str]:
+    """The pages of an installation with a folder, on a real port."""
+    await installation.wake()
+    async with served(create_app(settings, Courier(StubBroker(middleware=[])), runtime_started=True)) as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "bucket"])
+async def place(
+    request: pytest.FixtureRequest, installation: Installation, settings: Settings, folder_url: str
+) -> AsyncIterator[Place]:
+    """Where media lie, as an installation with a folder has it, and as one with a bucket."""
+    await installation.wake()
+    if request.param == "folder":
+        storage, base_url = runtime.current().storage, folder_url
+    else:
+        bucket: s3.Bucket = request.getfixturevalue("bucket")
+        storage, base_url = open_storage(bucket_settings(settings, bucket)), bucket.endpoint_url
+    async with httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=30) as http:
+        yield Place(storage, base_url, http, Id())
 
 
 # --- browsers ---------------------------------------------------------------------------------------------------------

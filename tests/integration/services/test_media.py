@@ -1,10 +1,11 @@
-"""Uploads: cleaned, kept within their workspace, shown by links that nobody can make up; in a folder and in a bucket."""
+"""Uploads: cleaned, kept within their workspace, shown by links that nobody can make up."""
 
 import asyncio
 import re
 from datetime import timedelta
 from io import BytesIO
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -13,12 +14,9 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
 from app.services.media import files
-from app.settings import Settings
-from app.storage import Bucket, Folder, Storage, open_storage
+from app.storage import pieces
 from platforms.base import MediaKind, MediaRule
-from tests.contract.harness import picture
 from tests.integration.services.world import World, put
-from tests.servers import s3
 
 
 def photo() -> bytes:
@@ -39,15 +37,21 @@ def link(url: str) -> tuple[str, int, str]:
     return found[1], int(found[2]), found[3]
 
 
+async def bytes_of(file: MediaFile) -> bytes:
+    """What lies in the storage for it."""
+    return b"".join([piece async for piece in runtime.current().storage.read(file.path)])
+
+
 async def test_a_photo_is_stored_upright_and_without_what_it_tells_about_its_maker(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    stored = await runtime.current().storage.get(file.path)
+    stored = await bytes_of(file)
     with Image.open(BytesIO(stored)) as image:
         assert image.size == (file.width, file.height) == (20, 40)
         assert len(image.getexif()) == 0
     assert b"ALICE" not in stored
     assert (file.mime, file.size) == ("image/jpeg", len(stored))
     assert await files.get(world.workspace, file.id) == file
+    assert file.path == f"media/{world.workspace.id}/{file.id}/original.jpg"
 
 
 async def test_what_is_no_picture_is_not_kept(world: World) -> None:
@@ -72,8 +76,9 @@ async def test_another_workspaces_picture_does_not_exist(world: World) -> None:
 
 async def test_a_signed_link_shows_the_picture_without_a_session(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    shown, data = await files.read_signed(*link(files.url(file)))
-    assert (shown, data) == (file, await runtime.current().storage.get(file.path))
+    shown, stored, pieces_of_it = await files.read_signed(*link(files.url(file)))
+    data = b"".join([piece async for piece in pieces_of_it])
+    assert (shown, stored.size, data) == (file, file.size, await bytes_of(file))
 
 
 async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
@@ -166,50 +171,33 @@ async def test_two_accounts_that_want_the_same_picture_have_it_made_once(world: 
 
 async def test_what_fits_is_the_file_itself(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    assert await renditions.read(file, RULE) == await runtime.current().storage.get(file.path)
+    assert await renditions.read(file, RULE) == await bytes_of(file)
 
 
-# --- where the bytes lie ----------------------------------------------------------------------------------------------
+async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(world: World) -> None:
+    file, old = await large(world), f"{world.workspace.id}/{'ab' * 16}"
+    await runtime.current().storage.write(old, pieces(await bytes_of(file)), mime=file.mime)
+    await runtime.current().storage.delete(file.path)
+    file.path = old
+    await file.save()
+    _, stored, _ = await files.read_signed(*link(files.url(file)))
+    assert stored.size == file.size
+    fitted = await renditions.read(file, RULE)
+    await runtime.current().storage.delete(old)
+    assert await renditions.read(file, RULE) == fitted
 
 
-@pytest.fixture(params=["folder", "bucket"])
-async def storage(request: pytest.FixtureRequest, settings: Settings) -> Storage:
-    """An empty storage, opened as the settings say."""
-    if request.param == "bucket":
-        bucket: s3.Bucket = request.getfixturevalue("bucket")
-        named = {"s3_bucket": bucket.name, "s3_endpoint_url": bucket.endpoint_url, "s3_region": bucket.region}
-        keys = {"s3_access_key": bucket.access_key, "s3_secret_key": bucket.secret_key}
-        settings = Settings(**(settings.model_dump() | named | keys))
-    opened = open_storage(settings)
-    assert isinstance(opened, Bucket if request.param == "bucket" else Folder)
-    return opened
+async def test_what_is_made_of_a_picture_lies_beside_it(world: World) -> None:
+    file = await large(world)
+    await renditions.read(file, RULE)
+    folder = f"media/{world.workspace.id}/{file.id}/"
+    assert [stored.key async for stored in runtime.current().storage.listed(folder)] == [f"{folder}300000-0.png", file.path]
 
 
-async def test_what_is_stored_can_be_read_replaced_and_removed(storage: Storage) -> None:
-    await storage.put("alice/one", b"one", mime="image/png")
-    await storage.put("alice/two", await picture().read(), mime="image/png")
-    assert (await storage.get("alice/one"), await storage.get("alice/two")) == (b"one", await picture().read())
-    await storage.put("alice/one", b"", mime="image/png")
-    assert await storage.get("alice/one") == b""
-    await storage.delete("alice/one")
-    with pytest.raises(FileNotFoundError):
-        await storage.get("alice/one")
-    assert await storage.get("alice/two") == await picture().read()
-
-
-async def test_what_is_not_there_is_missing_and_can_be_removed_all_the_same(storage: Storage) -> None:
-    with pytest.raises(FileNotFoundError):
-        await storage.get("alice/none")
-    await storage.delete("alice/none")
-
-
-async def test_a_folder_gives_nothing_outside_itself(settings: Settings) -> None:
-    outside = settings.data_dir / "secret.key"
-    outside.write_text("secret")
-    folder = Folder(settings.data_dir / "media")
-    for path in ("../secret.key", str(outside), "alice/../../secret.key"):
-        with pytest.raises(FileNotFoundError):
-            await folder.get(path)
-        with pytest.raises(FileNotFoundError):
-            await folder.put(path, b"", mime="image/png")
-    assert outside.read_text() == "secret"
+async def test_a_signed_link_is_answered_in_pieces_that_tell_their_size(world: World, browser: httpx.AsyncClient) -> None:
+    file = await large(world)
+    answer = await browser.get(files.url(file))
+    assert (answer.status_code, answer.content) == (200, await bytes_of(file))
+    assert (answer.headers["Content-Length"], answer.headers["Content-Type"]) == (str(file.size), file.mime)
+    await runtime.current().storage.delete(file.path)
+    assert (await browser.get(files.url(file))).status_code == 404

@@ -93,7 +93,9 @@ class Gateway(Server):
         return self
 
     def _end(self, by: signal.Signals) -> None:
-        super()._end(by)
+        if self.process is not None:
+            end(self.process, by=by, within=2)  # one that is busy with lifecycle rules takes half a minute
+            self.process = None
         for process in reversed(self.running):
             end(process, by=signal.SIGKILL)  # they write ahead
         self.running = []

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 import uvicorn
@@ -65,16 +65,29 @@ class Place:
         answer.raise_for_status()
         return Part(number, answer.headers["ETag"])
 
+    async def status_of(self, signed: Signed, size: int) -> int:
+        """What is answered to the head of a PUT of ``size`` bytes, before any of them is sent."""
+        url = urlsplit(urljoin(self.base_url, signed.url))
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(_head(signed, size, url))
+        line = await reader.readline()
+        writer.transport.abort()
+        return int(line.split()[1])
+
     async def cut(self, signed: Signed, size: int, sent: int) -> None:
         """Begin to put ``size`` bytes, and lose the connection after ``sent`` of them."""
         url = urlsplit(urljoin(self.base_url, signed.url))
         _, writer = await asyncio.open_connection(url.hostname, url.port)
-        lines = [f"PUT {url.path}?{url.query} HTTP/1.1", f"Host: {url.netloc}", f"Content-Length: {size}"]
-        lines += [f"{name}: {value}" for name, value in signed.headers.items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode() + os.urandom(sent))
+        writer.write(_head(signed, size, url) + os.urandom(sent))
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.transport.abort()
+
+
+def _head(signed: Signed, size: int, url: SplitResult) -> bytes:
+    lines = [f"PUT {url.path}?{url.query} HTTP/1.1", f"Host: {url.netloc}", f"Content-Length: {size}"]
+    lines += [f"{name}: {value}" for name, value in signed.headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def bucket_settings(settings: Settings, bucket: s3.Bucket, **more: str) -> Settings:

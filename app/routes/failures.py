@@ -14,6 +14,7 @@ from app.errors import Invalid, NotFound, TooLate
 from app.routes.bodies import Left
 from app.routes.templating import page
 from app.services.people.users import Identity
+from app.storage import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,12 @@ def on_stranger(request: Request[Any, Any, Any], _: NotAuthorizedException) -> R
     return Redirect(address, status_code=303)
 
 
+def on_storage(request: Request[Any, Any, Any], error: Unavailable) -> Response[Any]:
+    """The media's bucket or disk is away for a while; the page has nothing of its own to say about it."""
+    log.warning("the storage does not answer: %s", error)
+    return _show(request, 503, "The pictures are not there right now", "Nothing was lost; try again in a moment.")
+
+
 def on_leaving(_: Request[Any, Any, Any], __: Left) -> Response[Any]:
     """The browser went on before it had asked to the end, as it does with every preview that is overtaken. Nobody reads this."""
     return Response(content=None, status_code=400)
@@ -92,6 +99,7 @@ HANDLERS: ExceptionHandlersMap = {
     NotFound: on_missing,
     Invalid: on_invalid,
     TooLate: on_late,
+    Unavailable: on_storage,
     Left: on_leaving,
     Exception: on_bug,
 }

@@ -29,6 +29,13 @@ def test_every_layer_imports_only_those_below_it() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_only_the_storage_knows_how_to_speak_to_a_bucket() -> None:
+    speaks = re.compile(r"^\s*(import|from) (boto3|botocore|types_boto3_s3)", re.MULTILINE)
+    found = {path for path in SOURCES if path.suffix == ".py" and speaks.search(path.read_text())}
+    assert found
+    assert {path.parent for path in found} == {ROOT / "app" / "storage"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_network_is_named_outside_platforms(path: Path) -> None:
     named = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 
@@ -14,9 +15,11 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
 from app.services.media import files
-from app.storage import pieces
+from app.storage import open_storage, pieces
 from platforms.base import MediaKind, MediaRule
+from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
+from tests.servers import s3
 
 
 def photo() -> bytes:
@@ -201,3 +204,15 @@ async def test_a_signed_link_is_answered_in_pieces_that_tell_their_size(world: W
     assert (answer.headers["Content-Length"], answer.headers["Content-Type"]) == (str(file.size), file.mime)
     await runtime.current().storage.delete(file.path)
     assert (await browser.get(files.url(file))).status_code == 404
+
+
+async def test_a_bucket_that_is_away_is_no_missing_picture(
+    world: World, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = await files.add(world.workspace, photo())
+    away = s3.Bucket(name="carillon", endpoint_url="http://127.0.0.1:9")
+    storage = open_storage(bucket_settings(runtime.current().settings, away))
+    monkeypatch.setattr(runtime, "_current", replace(runtime.current(), storage=storage))
+    answer = await browser.get(files.url(file))
+    assert answer.status_code == 503
+    assert "Nothing was lost" in answer.text

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from app.ids import Id
-from app.storage import Mismatch, Missing, Part, TooLarge, Upload, keys, pieces, whole
+from app.storage import Bucket, Mismatch, Missing, Part, TooLarge, Upload, keys, pieces, whole
 from app.storage.sweeping import sweep
 from tests.integration.services.places import JPEG, MIB, MP4, PDF, Place
 from tests.integration.services.world import until
@@ -160,6 +160,19 @@ async def test_a_copy_has_the_bytes_and_outlives_its_source(place: Place) -> Non
     await place.stored(source, b"another")
     await place.storage.delete(source)
     assert await place.all_of(target) == data
+
+
+@pytest.mark.parametrize("size", [MIB, 20 * MIB + 1])
+async def test_a_large_copy_is_made_in_parts(place: Place, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(place.storage, Bucket):  # where large is hundreds of megabytes
+        monkeypatch.setattr(place.storage, "_copies_up_to", 2 * MIB)
+    source = place.temp(MP4)
+    await place.storage.write(source, much(size), mime=MP4)
+    target = place.media(MP4)
+    copied = await place.storage.copy(source, target)
+    assert (copied.size, copied.mime) == (size, MP4)
+    assert await place.all_of(target) == b"".join([piece async for piece in much(size)])
+    assert [upload async for upload in place.storage.unfinished(target)] == []
 
 
 async def test_files_are_listed_by_prefix_in_the_order_of_their_keys(place: Place) -> None:

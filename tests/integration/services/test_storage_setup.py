@@ -31,7 +31,9 @@ def served(settings: Settings, bucket: s3.Bucket) -> Iterator[Settings]:
     """An installation with a bucket that was told nothing yet. Its rules end with the test: the server looks at all in turn."""
     opened = bucket_settings(settings, bucket, public_url=f"{PAGE}/")
     yield opened
-    other_client(opened).delete_bucket_lifecycle(Bucket=bucket.name)
+    client = other_client(opened)
+    client.delete_bucket_policy(Bucket=bucket.name)
+    client.delete_bucket_lifecycle(Bucket=bucket.name)
 
 
 def states(settings: Settings) -> list[str]:

@@ -76,11 +76,11 @@ async def test_a_file_of_many_parts_is_written_and_read_with_little_memory(place
     await place.storage.delete(key)
 
 
-@pytest.mark.parametrize(("start", "end"), [(0, None), (0, 1), (7, None), (7, 9), (999, None), (990, 5000), (1000, None), (5, 5)])
-async def test_any_range_of_a_file_can_be_read(place: Place, start: int, end: int | None) -> None:
+async def test_any_range_of_a_file_can_be_read(place: Place) -> None:
     data = os.urandom(1000)
     key = await place.stored(place.media(), data)
-    assert b"".join([piece async for piece in place.storage.read(key, start=start, end=end)]) == data[start:end]
+    for start, end in ((0, None), (0, 1), (7, None), (7, 9), (999, None), (990, 5000), (1000, None), (5, 5)):
+        assert b"".join([piece async for piece in place.storage.read(key, start=start, end=end)]) == data[start:end]
 
 
 async def test_what_is_not_there_is_missing(place: Place) -> None:
@@ -94,24 +94,22 @@ async def test_what_is_not_there_is_missing(place: Place) -> None:
     assert [stored async for stored in place.storage.listed(f"media/{place.workspace}/")] == []
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/", "../secret", "media/../../secret", "/etc/passwd", "a//b", ".incoming/x", "a/.b", "ä", "a\nb"]
-)
-async def test_what_is_no_key_is_missing_whatever_is_asked(place: Place, key: str) -> None:
-    storage = place.storage
-    for asked in (
-        storage.head(key),
-        place.all_of(key),
-        storage.write(key, pieces(b"x"), mime=JPEG),
-        storage.copy(place.media(), key),
-        storage.copy(key, place.media()),
-        storage.delete(key),
-        storage.begin(key, mime=JPEG),
-        storage.get_url(key, lasts=SOON),
-        storage.put_url(key, mime=JPEG, size=1, lasts=SOON),
-    ):
-        with pytest.raises(Missing):
-            await asked
+async def test_what_is_no_key_is_missing_whatever_is_asked(place: Place) -> None:
+    storage, key = place.storage, await place.stored(place.media(), b"x")
+    for wrong in NO_KEYS:
+        for asked in (
+            storage.head(wrong),
+            place.all_of(wrong),
+            storage.write(wrong, pieces(b"x"), mime=JPEG),
+            storage.copy(key, wrong),
+            storage.copy(wrong, key),
+            storage.delete(wrong),
+            storage.begin(wrong, mime=JPEG),
+            storage.get_url(wrong, lasts=SOON),
+            storage.put_url(wrong, mime=JPEG, size=1, lasts=SOON),
+        ):
+            with pytest.raises(Missing):
+                await asked
 
 
 @pytest.mark.parametrize("size", [10, 2 * MIB, 20 * MIB])
@@ -247,12 +245,12 @@ async def test_an_address_ends(place: Place) -> None:
     assert put.until <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("lasts", [timedelta(0), timedelta(seconds=-5), timedelta(days=8)])
-async def test_an_address_lasts_as_long_as_every_storage_takes_it(place: Place, lasts: timedelta) -> None:
-    with pytest.raises(ValueError, match="7 days"):
-        await place.storage.put_url(place.temp(), mime=JPEG, size=1, lasts=lasts)
-    with pytest.raises(ValueError, match="7 days"):
-        await place.storage.get_url(place.temp(), lasts=lasts)
+async def test_an_address_lasts_as_long_as_every_storage_takes_it(place: Place) -> None:
+    for lasts in (timedelta(0), timedelta(seconds=-5), timedelta(days=8)):
+        with pytest.raises(ValueError, match="7 days"):
+            await place.storage.put_url(place.temp(), mime=JPEG, size=1, lasts=lasts)
+        with pytest.raises(ValueError, match="7 days"):
+            await place.storage.get_url(place.temp(), lasts=lasts)
 
 
 async def test_a_type_that_does_not_fit_the_name_is_a_mistake_of_ours(place: Place) -> None:

@@ -41,7 +41,7 @@ from platforms.base.connecting import (
     Tokens,
 )
 from platforms.base.content import Content, PartKind, Profile, Reference, Session
-from platforms.base.media import NO_MEDIA, Media, MediaKind, MediaRule, MediaRules
+from platforms.base.media import NO_MEDIA, Media, MediaFacts, MediaKind, MediaRule, MediaRules
 from platforms.base.outcomes import (
     Absent,
     Answer,
@@ -74,6 +74,7 @@ __all__ = [
     "Field",
     "Idempotency",
     "Media",
+    "MediaFacts",
     "MediaKind",
     "MediaRule",
     "MediaRules",

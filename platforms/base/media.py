@@ -46,14 +46,61 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaRule:
-    """How a network takes files of one kind. What it does not limit is ``None``.
+class MediaFacts:
+    """What a file was found to be. Pure: read once, by the process that opened it, and kept with the file.
 
-    ``max_count`` files of this kind in one post, ``max_bytes`` each; ``max_pixels`` = width x height (Mastodon, LinkedIn).
-    ``smallest`` and ``largest`` are (width, height) in pixels that it refuses to go below (Facebook's reels) or beyond (X's GIFs
-    and videos); networks that scale by themselves have none. ``shapes`` are the least and the greatest width / height
-    (Instagram: 4:5 to 1.91:1). ``durations``: the shortest and the longest (Threads: to 5 minutes; LinkedIn: 3 s to 30 minutes).
-    ``alt_limit`` in graphemes; ``None``: it keeps no descriptions of this kind (YouTube, Facebook's videos).
+    ``size`` in bytes. ``width`` and ``height`` in pixels **as shown**, so after ``orientation`` (Exif's 1 to 8; 1 is upright);
+    0 if not known. ``pixels`` is how they are stored, as Pillow (``RGB``, ``CMYK``, ``I;16``) or FFmpeg (``yuv420p``) calls it.
+    ``frames`` of what moves, ``duration`` of one run; ``frame_rate`` per second, ``bitrate`` in bits per second, both 0 if not
+    known. Codecs by FFmpeg's names, ``""`` without picture or sound. ``fast_start``: its index comes first, so that it can be
+    played while it is fetched. ``colour`` is the dominant one, as ``#rrggbb``.
+    """
+
+    mime: str
+    size: int
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    pixels: str = ""
+    alpha: bool = False
+    frames: int = 1
+    duration: timedelta | None = None
+    frame_rate: float = 0.0
+    bitrate: int = 0
+    video_codec: str = ""
+    audio_codec: str = ""
+    fast_start: bool = True
+    colour: str = ""
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is a video, in whatever container."""
+        return self.mime.startswith("video/")
+
+    @property
+    def animated(self) -> bool:
+        """Whether it is a picture that moves: GIF, WebP or PNG of several frames."""
+        return self.frames > 1 and not self.is_film
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRule:
+    """How a network takes files of one kind. What it does not limit is ``None``, or an empty set.
+
+    ``kind`` is what a person attaches; ``mimes`` are what the network gets. So a rule for GIFs that names only MP4 is one of a
+    network that would show a GIF as a still.
+
+    ``max_count`` files of this kind in one post, ``max_bytes`` each, ``min_bytes`` at least (LinkedIn's videos). ``max_pixels`` =
+    width x height (Mastodon, LinkedIn). ``smallest`` and ``largest`` are (width, height) in pixels that it refuses to go below
+    (Facebook's reels) or beyond (X's GIFs and videos); networks that scale by themselves have none. ``shapes`` are the least and
+    the greatest width / height (Instagram: 4:5 to 1.91:1). ``durations``: the shortest and the longest (Threads: to 5 minutes;
+    LinkedIn: 3 s to 30 minutes). ``alt_limit`` in graphemes; ``None``: it keeps no descriptions of this kind (YouTube, Facebook's
+    videos).
+
+    ``transparency``: whether it keeps what is see-through. ``moves``: whether a picture that moves is shown moving.
+    ``max_frames`` of what moves (Mastodon, X, LinkedIn), ``frame_rates`` per second, ``max_bitrate`` in bits per second of
+    picture and sound together. ``video_codecs`` and ``audio_codecs`` by FFmpeg's names; ``sound``: whether it takes any.
+    ``by_address``: it fetches the file from a public address (Instagram, Threads) instead of taking its bytes.
     """
 
     kind: MediaKind
@@ -66,6 +113,16 @@ class MediaRule:
     shapes: tuple[float, float] | None = None
     durations: tuple[timedelta, timedelta] | None = None
     alt_limit: int | None = None
+    min_bytes: int = 0
+    transparency: bool = True
+    moves: bool = False
+    max_frames: int | None = None
+    frame_rates: tuple[float, float] | None = None
+    max_bitrate: int | None = None
+    video_codecs: frozenset[str] = frozenset()
+    audio_codecs: frozenset[str] = frozenset()
+    sound: bool = True
+    by_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Pictures: cleaned of metadata when they come in, and made to fit a network's limits when they go out.
+"""Files are opened elsewhere: cleaned when they come in, and made to fit a network's rule when they go out.
 
-Each is opened in a process of its own (:mod:`app.darkroom`), at most two at a time, started when it is needed and gone when it is
-done. So strangers' bytes and megapixels stay out of the processes that serve pages and publish, nothing is held for them in
-between, and a bomb takes only its own process along.
+Each in a process of its own (:mod:`app.darkroom`), started when it is needed and gone when it is done: at most two pictures at a
+time, and one film beside them. So strangers' bytes and megapixels stay out of the processes that serve pages and publish, nothing
+is held for them in between, and a bomb takes only its own process along.
 """
 
 import asyncio
@@ -11,65 +11,189 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Timer
+from typing import IO, Any
 
-from app import darkroom
+from app.darkroom import PROGRAM
+from app.darkroom.protocol import Job
 from app.errors import Invalid
-from platforms.base import MediaRule
+from platforms.base import MediaFacts
+from platforms.fitting import Rendition, Transcode
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 2 * darkroom.MAX_SECONDS
-"""Seconds one picture may take, on a machine that is busy with other things."""
+Progress = Callable[[float], None]
+"""Called in the loop's thread with how much is done, from 0 to 1."""
 
-_waiters = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+_PICTURES = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+_FILMS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="films")
 """They only wait for the processes. A process ends with the thread that started it, and these last as long as the program."""
+
+_MEGABYTE = 1024 * 1024
+_LINE = 64 * 1024
 
 
 class Failed(Exception):
-    """The process died twice or took too long. Nothing is known about the picture but that."""
+    """The process died twice or took too long. Nothing is known about the file but that."""
 
 
-async def clean(data: bytes) -> tuple[bytes, str, int, int]:
-    """The picture without metadata, its type, width and height. Raises ``Invalid`` (field ``media``)."""
+class Unfit(Exception):
+    """Nothing that can be made of the file keeps the limits. The message tells the person what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process may take: ``memory`` and ``written`` in bytes, ``seconds`` of processor time."""
+
+    memory: int = 1536 * _MEGABYTE
+    seconds: int = 60
+    written: int = 256 * _MEGABYTE
+
+    @property
+    def patience(self) -> float:
+        """Seconds it may take on a machine that is busy with other things."""
+        return 2.0 * self.seconds
+
+
+PICTURE = Limits()
+"""The largest picture takes 400 MB of memory, twice while it is turned; one of 12 megapixels takes a second."""
+COPY = Limits(memory=2048 * _MEGABYTE, seconds=300, written=16 * 1024 * _MEGABYTE)
+"""Of a film that is looked at, or whose pictures stay as they are."""
+_MEMORY, _SLOWEST, _LONGEST = 4096 * _MEGABYTE, 10_000_000, 7200
+"""Of a film that is encoded: address space, pixels in a second of the slowest machine, and seconds in all."""
+
+
+def limits(facts: MediaFacts, rendition: Rendition) -> Limits:
+    """What making ``rendition`` of a file with ``facts`` may take."""
+    if not facts.is_film and rendition.fitted.mime.startswith("image/"):
+        return PICTURE
+    if not any(isinstance(step, Transcode) for step in rendition.steps):
+        return COPY
+    pixels = facts.width * facts.height * max(facts.frames, rendition.fitted.frames)
+    seconds = min(_LONGEST, 120 + pixels // _SLOWEST)
+    return Limits(memory=_MEMORY, seconds=seconds, written=2 * rendition.fitted.size + 16 * _MEGABYTE)
+
+
+async def clean(source: Path, target: Path, *, films: bool = False) -> MediaFacts:
+    """``source`` as ``target``, without what it tells about its maker. Raises ``Invalid`` (field ``media``)."""
+    return await _looked_at(Job("clean", str(source), str(target), films=films), films=films)
+
+
+async def probe(source: Path, *, poster: Path | None = None) -> MediaFacts:
+    """What the file is; ``poster`` gets the picture that stands for a film. Raises ``Invalid`` (field ``media``)."""
+    return await _looked_at(Job("probe", str(source), poster=str(poster or "")), films=True)
+
+
+async def _looked_at(job: Job, *, films: bool) -> MediaFacts:
     try:
-        facts, cleaned = await _develop(data, "clean")
+        return await _develop(job, COPY if films else PICTURE, None)
+    except Unfit as refusal:
+        raise Invalid({"media": str(refusal)}) from None
     except Failed:
-        raise Invalid(
-            {"media": "This picture took too long or too much memory to open. Try again, or make it smaller."}
-        ) from None
-    if "refused" in facts:
-        raise Invalid({"media": facts["refused"]})
-    return cleaned, facts["mime"], facts["width"], facts["height"]
+        raise Invalid({"media": "This file took too long or too much memory to open. Try again, or make it smaller."}) from None
 
 
-async def fit(data: bytes, mime: str, rule: MediaRule) -> bytes:
-    """``data`` as ``rule`` wants it. Raises :class:`Failed`."""
-    _, fitted = await _develop(data, "fit", mime, str(rule.max_bytes), str(rule.max_pixels or 0))
-    return fitted
+async def render(
+    source: Path, target: Path, facts: MediaFacts, rendition: Rendition, *, progress: Progress | None = None
+) -> MediaFacts:
+    """Make ``rendition`` of ``source``, whose ``facts`` it was planned for. Raises :class:`Failed`, :class:`Unfit`."""
+    job = Job("render", str(source), str(target), recipe=rendition.recipe)
+    made = await _develop(job, limits(facts, rendition), progress)
+    return replace(made, colour=made.colour or facts.colour)
 
 
-async def _develop(data: bytes, *task: str) -> tuple[dict[str, Any], bytes]:
-    return await asyncio.get_running_loop().run_in_executor(_waiters, _in_darkroom, data, task)
+async def _develop(job: Job, allowed: Limits, progress: Progress | None) -> MediaFacts:
+    loop = asyncio.get_running_loop()
+    told = (lambda share: loop.call_soon_threadsafe(progress, share)) if progress else _ignored
+    pool = _PICTURES if allowed == PICTURE else _FILMS
+    job = replace(job, memory=allowed.memory, seconds=allowed.seconds, written=allowed.written)
+    return await loop.run_in_executor(pool, _in_darkroom, job, allowed.patience, told)
 
 
-def _in_darkroom(data: bytes, task: tuple[str, ...]) -> tuple[dict[str, Any], bytes]:
-    """The process's facts and picture. One that dies is tried once more: it may have been the system's choice, not its fault."""
+def _ignored(share: float) -> None:
+    """Nobody asked."""
+
+
+# --- in a thread ------------------------------------------------------------------------------------------------------
+
+
+def _in_darkroom(job: Job, patience: float, told: Callable[[float], object]) -> MediaFacts:
+    """What the process found. One that dies is tried once more: it may have been the system's choice, not its fault."""
     for _ in range(2):
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", darkroom.__file__, str(os.getpid()), *task],
-                input=data,
-                capture_output=True,
-                timeout=PATIENCE,
-                start_new_session=True,  # Ctrl-C at the terminal is not meant for it
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+        answer, code = _run(job, patience, told)
+        if "facts" in answer:
+            return _facts(answer["facts"])
+        if "refused" in answer:
+            raise Unfit(answer["refused"])
+        if code is None:
             break
-        if done.returncode == 0:
-            facts, _, picture = done.stdout.partition(b"\n")
-            return json.loads(facts), picture
-        log.warning("a picture's process ended with %s: %s", done.returncode, done.stderr[-300:].decode(errors="replace"))
-    raise Failed(task[0])
+    raise Failed(job.task)
+
+
+def _run(job: Job, patience: float, told: Callable[[float], object]) -> tuple[dict[str, Any], int | None]:
+    """The last answer, and the exit code; ``None`` if it took too long."""
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-I", PROGRAM, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,  # Ctrl-C at the terminal is not meant for it
+        )
+        late = Timer(patience, process.kill)
+        late.start()
+        try:
+            with process:
+                answer = _listen(process, job, told)
+        finally:
+            in_time = late.is_alive()
+            late.cancel()
+        if process.returncode:
+            log.warning("a file's process ended with %s: %s", process.returncode, _last_of(complaints))
+    return answer, process.returncode if in_time else None
+
+
+def _listen(process: "subprocess.Popen[str]", job: Job, told: Callable[[float], object]) -> dict[str, Any]:
+    if process.stdin is None or process.stdout is None:
+        raise Failed(job.task)
+    try:
+        process.stdin.write(job.write())
+        process.stdin.close()
+    except BrokenPipeError:  # it died before it could listen
+        return {}
+    answer: dict[str, Any] = {}
+    while line := process.stdout.readline(_LINE):
+        answer = json.loads(line)
+        if "progress" in answer:
+            told(answer["progress"])
+    return answer
+
+
+def _last_of(complaints: IO[bytes]) -> str:
+    complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 300))
+    return complaints.read().decode(errors="replace")
+
+
+# --- facts as they are kept -------------------------------------------------------------------------------------------
+
+
+def _facts(told: dict[str, Any]) -> MediaFacts:
+    duration = told.get("duration")
+    return MediaFacts(**{**told, "duration": None if duration is None else timedelta(seconds=duration)})
+
+
+def stored(facts: MediaFacts) -> dict[str, Any]:
+    """As plain JSON values, for a document."""
+    return asdict(facts) | {"duration": facts.duration.total_seconds() if facts.duration is not None else None}
+
+
+def restored(kept: dict[str, Any]) -> MediaFacts:
+    """What :func:`stored` made; what a later version added to it is left out."""
+    return _facts({name: value for name, value in kept.items() if name in MediaFacts.__dataclass_fields__})

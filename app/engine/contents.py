@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from math import sqrt
 
-from app import renditions
+from app import pictures, renditions
 from app.models import Account, Attachment, Delivery, MediaFile, Receipt, reading
 from app.storage import Missing
 from platforms import REGISTRY
 from platforms.base import Content, Media, MediaKind, MediaRule, MediaRules, PartKind, Reference
 from platforms.errors import MediaRejected
+from platforms.fitting import Rendition
 
 
 async def build(
@@ -92,20 +92,22 @@ async def _read_nothing(platform: str) -> bytes:
 
 
 def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule | None) -> Media:
-    """Still pictures will be made to fit when they are read, so they are announced with the size they will have at most.
+    """What will be made to fit when it is read is announced as what comes out: its type, and the most bytes and pixels it has.
 
-    Without a ``rule`` the network takes no such file, which the preflight tells.
+    What cannot be made to fit is announced as it is, and the preflight tells why not. Without a ``rule`` the network takes no
+    such file, which it tells too.
     """
-    shrinks = rule is not None and rule.kind is MediaKind.IMAGE
-    scale = min(1.0, sqrt(rule.max_pixels / (file.width * file.height))) if rule and shrinks and rule.max_pixels else 1.0
+    found = renditions.planned(file, rule) if rule else None
+    facts = found.fitted if isinstance(found, Rendition) else renditions.facts(file)
     return Media(
         id=str(file.id),
-        mime=file.mime,
-        size=min(file.size, rule.max_bytes) if rule and shrinks else file.size,
-        width=max(1, int(file.width * scale)),
-        height=max(1, int(file.height * scale)),
+        mime=facts.mime,
+        size=facts.size,
+        width=facts.width,
+        height=facts.height,
         alt=alt,
         read=partial(_read_fitted, file, platform, rule),
+        duration=facts.duration if facts.is_film else None,
     )
 
 
@@ -114,3 +116,5 @@ async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule | None) -
         return await renditions.read(file, rule)
     except Missing:
         raise _gone(platform) from None
+    except pictures.Unfit as unfit:
+        raise MediaRejected(platform, "media_unfit", str(unfit)) from None

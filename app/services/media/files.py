@@ -1,13 +1,17 @@
-"""Uploaded images: checked, cleaned of metadata, stored; and made to fit a network's limits when they are sent."""
+"""Uploaded images: checked, stored as they came but without what they tell about their maker, and shown by signed links."""
 
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 from app import pictures, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile, Workspace, now, reading
 from app.storage import Missing, Stored, keys, pieces
+from platforms.base import MediaFacts
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024
 """Largest file a person may upload; phone photos are 3 to 12 MB."""
@@ -17,15 +21,34 @@ LINK_TIME = timedelta(days=1)
 
 
 async def add(workspace: Workspace, data: bytes) -> MediaFile:
-    """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for anything that is no JPEG, PNG, WebP or GIF."""
+    """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for what is no JPEG, PNG, WebP, GIF, HEIC or AVIF.
+
+    Videos are opened by ``pictures.clean(..., films=True)``; they are refused until pages and adapters can deal with them.
+    """
     if len(data) > MAX_UPLOAD_BYTES:
         raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
-    clean, mime, width, height = await pictures.clean(data)
-    media_id, size = Id(), len(clean)
-    key = keys.original(workspace.id, media_id, mime)
-    file = MediaFile(id=media_id, workspace_id=workspace.id, mime=mime, size=size, width=width, height=height, path=key)
-    await runtime.current().storage.write(key, pieces(clean), mime=mime, size=size)
+    clean, facts = await _cleaned(data)
+    media_id = Id()
+    file = MediaFile(
+        id=media_id,
+        workspace_id=workspace.id,
+        mime=facts.mime,
+        size=facts.size,
+        width=facts.width,
+        height=facts.height,
+        facts=pictures.stored(facts),
+        path=keys.original(workspace.id, media_id, facts.mime),
+    )
+    await runtime.current().storage.write(file.path, pieces(clean), mime=file.mime, size=file.size)
     return await file.insert()
+
+
+async def _cleaned(data: bytes) -> tuple[bytes, MediaFacts]:
+    with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
+        source, target = Path(folder, "source"), Path(folder, "target")
+        await asyncio.to_thread(source.write_bytes, data)
+        facts = await pictures.clean(source, target)
+        return await asyncio.to_thread(target.read_bytes), facts
 
 
 async def get(workspace: Workspace, media_id: Id) -> MediaFile:

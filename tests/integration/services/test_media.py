@@ -8,15 +8,16 @@ from io import BytesIO
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from app import renditions, runtime
+from app import pictures, renditions, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
 from app.services.media import files
-from app.storage import open_storage, pieces
+from app.storage import keys, open_storage, pieces
 from platforms.base import MediaKind, MediaRule
+from platforms.fitting import Rendition
 from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
 from tests.servers import s3
@@ -49,8 +50,8 @@ async def test_a_photo_is_stored_upright_and_without_what_it_tells_about_its_mak
     file = await files.add(world.workspace, photo())
     stored = await bytes_of(file)
     with Image.open(BytesIO(stored)) as image:
-        assert image.size == (file.width, file.height) == (20, 40)
-        assert len(image.getexif()) == 0
+        assert dict(image.getexif()) == {0x0112: 6}  # browsers turn it by this, and nothing had to be encoded anew
+        assert ImageOps.exif_transpose(image).size == (file.width, file.height) == (20, 40)
     assert b"ALICE" not in stored
     assert (file.mime, file.size) == ("image/jpeg", len(stored))
     assert await files.get(world.workspace, file.id) == file
@@ -173,7 +174,7 @@ async def test_two_accounts_that_want_the_same_picture_have_it_made_once(world: 
 
 
 async def test_what_fits_is_the_file_itself(world: World) -> None:
-    file = await files.add(world.workspace, photo())
+    file = await files.add(world.workspace, await picture().read())
     assert await renditions.read(file, RULE) == await bytes_of(file)
 
 
@@ -190,11 +191,35 @@ async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(wo
     assert await renditions.read(file, RULE) == fitted
 
 
+
+async def test_a_photo_that_lies_on_its_side_goes_out_upright_and_tells_nothing(world: World) -> None:
+    file = await files.add(world.workspace, photo())
+    with Image.open(BytesIO(await renditions.read(file, RULE))) as image:
+        assert (image.format, image.size, dict(image.getexif())) == ("PNG", (20, 40), {})
+
+
+async def test_a_file_from_before_facts_were_kept_goes_out_all_the_same(world: World) -> None:
+    file = await large(world)
+    old = file.model_copy(update={"facts": {}})
+    assert len(await renditions.read(old, RULE)) <= RULE.max_bytes
+
+
+async def test_a_file_that_nothing_makes_fit_is_refused_in_words(world: World) -> None:
+    file = await large(world)
+    for most in (0, 2_000):
+        with pytest.raises(pictures.Unfit) as refusal:
+            await renditions.read(file, replace(RULE, max_bytes=most))
+        assert "cannot be made to fit" in str(refusal.value)
+
+
 async def test_what_is_made_of_a_picture_lies_beside_it(world: World) -> None:
     file = await large(world)
     await renditions.read(file, RULE)
     folder = f"media/{world.workspace.id}/{file.id}/"
-    assert [stored.key async for stored in runtime.current().storage.listed(folder)] == [f"{folder}300000-0.png", file.path]
+    rendition = renditions.planned(file, RULE)
+    assert isinstance(rendition, Rendition)
+    made = f"{folder}{rendition.key}.{keys.extension(rendition.fitted.mime)}"
+    assert {stored.key async for stored in runtime.current().storage.listed(folder)} == {made, file.path}
 
 
 async def test_a_signed_link_is_answered_in_pieces_that_tell_their_size(world: World, browser: httpx.AsyncClient) -> None:

@@ -1,0 +1,45 @@
+"""The jobs, by what the file is."""
+
+from pathlib import Path
+
+from app.darkroom.protocol import Facts, Job, Refused
+from app.darkroom.sniffing import HEAD, sniff
+
+
+def done(job: Job) -> Facts:
+    """Carry ``job`` out. The facts of its target, or of its source if it was only probed. Raises :class:`Refused`."""
+    mime = _type(Path(job.source))
+    if mime.startswith("video/"):
+        if not job.films:
+            raise Refused("Videos cannot be attached yet. Use JPEG, PNG, WebP or GIF.")
+        return _film(job, mime)
+    return _picture(job, mime)
+
+
+def _type(source: Path) -> str:
+    with source.open("rb") as file:
+        return sniff(file.read(HEAD))
+
+
+def _picture(job: Job, mime: str) -> Facts:
+    from app.darkroom import animations, pictures  # noqa: PLC0415 - each job loads only what it needs
+
+    source, target = Path(job.source), Path(job.target)
+    if job.task == "probe":
+        return pictures.probe(source, mime)
+    if job.task == "clean":
+        return pictures.clean(source, target, mime)
+    if job.recipe[-1]["step"] == "transcode":
+        return animations.filmed(source, target, mime, job.recipe)
+    return pictures.render(source, target, mime, job.recipe)
+
+
+def _film(job: Job, mime: str) -> Facts:
+    from app.darkroom import films  # noqa: PLC0415
+
+    source, target = Path(job.source), Path(job.target)
+    if job.task == "probe":
+        return films.probe(source, mime, Path(job.poster) if job.poster else None)
+    if job.task == "clean":
+        return films.clean(source, target, mime)
+    return films.render(source, target, mime, job.recipe)

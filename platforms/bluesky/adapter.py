@@ -8,7 +8,6 @@ knows a write at once, tells what became of it.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +18,6 @@ from platforms.base import (
     Content,
     Idempotency,
     Media,
-    MediaKind,
-    MediaRule,
-    MediaRules,
     Metrics,
     PartKind,
     PartRule,
@@ -36,7 +32,7 @@ from platforms.base import (
     TextRule,
     Tokens,
 )
-from platforms.bluesky import lexicon, richtext, validate
+from platforms.bluesky import files, lexicon, richtext, validate
 from platforms.bluesky.address import pasted_id
 from platforms.bluesky.connect import AppPassword, blob_bytes, lasting, server_limits
 from platforms.bluesky.errors import PLATFORM
@@ -52,17 +48,8 @@ _POSTS = 25
 """In one request (lexicon app.bsky.feed.getPosts)."""
 
 
-# Lexicons app.bsky.feed.post and app.bsky.embed.images; the description limit is the official app's, the server has none.
+# Lexicon app.bsky.feed.post.
 _TEXT = TextRule(limit=300, max_bytes=3000)
-_PICTURES = MediaRule(
-    MediaKind.IMAGE,
-    max_count=4,
-    mimes=frozenset({"image/jpeg", "image/png", "image/webp"}),
-    max_bytes=2_000_000,
-    alt_limit=2000,
-)
-_GIFS = replace(_PICTURES, kind=MediaKind.GIF, mimes=frozenset({"image/gif"}))
-"""Shown as still pictures."""
 _QUOTAS = (
     Quota(5_000, timedelta(hours=1), cost=3),
     Quota(35_000, timedelta(days=1), cost=3),
@@ -75,9 +62,7 @@ _THREAD = 50
 
 def _capabilities(max_bytes: int) -> Capabilities:
     """What a server allows that takes uploads of ``max_bytes``."""
-    both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
-    rules = tuple(replace(rule, max_bytes=max_bytes) for rule in (_PICTURES, _GIFS))
-    media = MediaRules(rules, max_count=_PICTURES.max_count, mixed=(both,))
+    media = files.rules(max_bytes)
     return Capabilities(
         text=_TEXT,
         media=media,
@@ -97,13 +82,13 @@ class Bluesky:
     name = PLATFORM
     label = "Bluesky"
     colour = "#1185fe"
-    capabilities = _capabilities(_PICTURES.max_bytes)
+    capabilities = _capabilities(files.PICTURES.max_bytes)
     connector = AppPassword()
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
         """Narrower files on a server that takes less than the lexicon allows."""
-        largest = blob_bytes(limits.get("blob_bytes")) or _PICTURES.max_bytes
-        return _capabilities(min(_PICTURES.max_bytes, largest))
+        largest = blob_bytes(limits.get("blob_bytes")) or files.PICTURES.max_bytes
+        return _capabilities(min(files.PICTURES.max_bytes, largest))
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
         """Grapheme clusters; links count as they are written."""

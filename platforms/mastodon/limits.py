@@ -5,7 +5,7 @@ Every number can differ from server to server; the defaults are upstream's
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +14,6 @@ import httpx
 from platforms.base import (
     Capabilities,
     Idempotency,
-    MediaKind,
-    MediaRule,
-    MediaRules,
     Option,
     OptionType,
     PartKind,
@@ -25,6 +22,7 @@ from platforms.base import (
     Session,
     TextRule,
 )
+from platforms.mastodon import files
 from platforms.mastodon.api import fetch, odd_reply
 from platforms.mastodon.errors import refused
 from platforms.mastodon.reply import json_object, text_of
@@ -53,6 +51,9 @@ BOUNDS = {
     "characters_reserved_per_url": Bound(URL_LENGTH, 1000, least=0),
     "image_size_limit": Bound(16 * 1024 * 1024, 1024 * 1024 * 1024),
     "image_matrix_limit": Bound(33_177_600, 1_000_000_000),
+    "video_size_limit": Bound(99 * 1024 * 1024, 16 * 1024 * 1024 * 1024),
+    "video_matrix_limit": Bound(8_294_400, 1_000_000_000),
+    "video_frame_rate_limit": Bound(120, 1000),
     "description_limit": Bound(1500, 100_000),
 }
 """Upstream's defaults; the most is far beyond what any server is known to allow, and harmless."""
@@ -60,14 +61,10 @@ MAX_NAME = 253
 """Characters of a version or a domain; a longer one is none (RFC 1035 for the latter)."""
 QUOTA = Quota(300, timedelta(hours=3))
 """Statuses of an account (Mastodon documentation, api/rate-limits)."""
-GIF_PIXELS = 1280 * 720
-"""Servers turn GIFs into videos and refuse larger ones (Mastodon, 4.x media settings)."""
 THREAD = 30
 """Parts of a thread besides the first: there is no rule, and this is a tenth of what an account may post in three hours."""
 SETTLES_IN = timedelta(minutes=2)
 """A request may wait for 30 seconds and then run for 90 before the server ends it (Mastodon's rack-timeout settings)."""
-GIF = "image/gif"
-IMAGE_MIMES = frozenset({"image/jpeg", "image/png", GIF, "image/webp", "image/avif", "image/heic", "image/heif"})
 VISIBILITIES = (("public", "Public"), ("unlisted", "Unlisted"), ("private", "Followers only"))
 """``direct`` is left out on purpose: a scheduled private message to people named in the text helps nobody."""
 
@@ -89,18 +86,15 @@ def _stored(instance: Mapping[str, Any]) -> dict[str, Any]:
     """Both versions of the instance entity, and the older forks' top-level numbers, in one flat shape."""
     configuration = _part(instance, "configuration")
     statuses, media = _part(configuration, "statuses"), _part(configuration, "media_attachments")
-    found = {
+    found = {name: media.get(name) for name in BOUNDS} | {
         "max_characters": statuses.get("max_characters", instance.get("max_toot_chars")),
         "max_media_attachments": statuses.get("max_media_attachments", instance.get("max_media_attachments")),
         "characters_reserved_per_url": statuses.get("characters_reserved_per_url"),
-        "image_size_limit": media.get("image_size_limit"),
-        "image_matrix_limit": media.get("image_matrix_limit"),
-        "description_limit": media.get("description_limit"),
     }
     stored: dict[str, Any] = {name: BOUNDS[name].of(value) for name, value in found.items() if _is_limit(name, value)}
     mimes = media.get("supported_mime_types")
     if isinstance(mimes, list):
-        stored["supported_mime_types"] = sorted(_images(mimes))
+        stored["supported_mime_types"] = sorted(_known(mimes))
     return stored | {"version": _name(text_of(instance, "version")), "domain": _name(_domain(instance))}
 
 
@@ -108,11 +102,11 @@ def _is_limit(name: str, value: object) -> bool:
     return type(value) is int and value >= BOUNDS[name].least
 
 
-def _images(mimes: object) -> frozenset[str]:
-    """Those of the server's types that are images we send; all of them if it does not say."""
+def _known(mimes: object) -> frozenset[str]:
+    """Those of the server's types that are pictures and films; all that there are if it does not say."""
     if not isinstance(mimes, list):
-        return IMAGE_MIMES
-    return IMAGE_MIMES & {mime for mime in mimes if isinstance(mime, str)}
+        return files.IMAGE_MIMES | files.FILM_MIMES
+    return (files.IMAGE_MIMES | files.FILM_MIMES) & {mime for mime in mimes if isinstance(mime, str)}
 
 
 def _name(found: str) -> str:
@@ -138,7 +132,7 @@ def capabilities_for(limits: Mapping[str, Any]) -> Capabilities:
     """
     number = {name: bound.of(limits.get(name)) for name, bound in BOUNDS.items()}
     text = TextRule(limit=number["max_characters"], url_length=number["characters_reserved_per_url"])
-    media = _media(number, _images(limits.get("supported_mime_types")))
+    media = files.rules(number, _known(limits.get("supported_mime_types")))
     return Capabilities(
         text=text,
         media=media,
@@ -150,21 +144,6 @@ def capabilities_for(limits: Mapping[str, Any]) -> Capabilities:
         idempotency=Idempotency.NATIVE if is_mastodon(limits) else Idempotency.NONE,
         settles_in=SETTLES_IN,
     )
-
-
-def _media(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRules:
-    """Pictures and GIFs, which may stand side by side: only what moves with sound stands alone (MediaAttachment)."""
-    pictures = MediaRule(
-        MediaKind.IMAGE,
-        max_count=number["max_media_attachments"],
-        mimes=mimes - {GIF},
-        max_bytes=number["image_size_limit"],
-        max_pixels=number["image_matrix_limit"],
-        alt_limit=number["description_limit"],
-    )
-    gifs = replace(pictures, kind=MediaKind.GIF, mimes=mimes & {GIF}, max_pixels=min(GIF_PIXELS, number["image_matrix_limit"]))
-    both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
-    return MediaRules((pictures, gifs), max_count=number["max_media_attachments"], mixed=(both,))
 
 
 def _options(text_limit: int) -> tuple[Option, ...]:

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from app.darkroom.protocol import Refused
 from platforms.fitting import Choices, Shape
-from platforms.mastodon.limits import IMAGE_MIMES
+from platforms.mastodon.files import IMAGE_MIMES
 from tests.photos import alike, encoded, landscape
 from tests.unit.darkroom.room import MIMES, Room, rule, seen
 

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.base import MediaFacts, MediaKind, MediaRule, Problem
+from platforms.bluesky import files as bluesky
 from platforms.fitting import Choices, Crop, Pad, Rendition, Scale, Shape, Transcode, Trim, plan
+from platforms.mastodon import files as mastodon
+from platforms.mastodon import limits
 
 STILLS = ("image/jpeg", "image/png", "image/webp", "image/heic")
 FILMS = ("video/mp4", "video/quicktime", "video/webm", "video/x-matroska")
@@ -326,3 +329,40 @@ def test_a_film_that_would_take_hours_is_refused_in_words() -> None:
 def test_silence_where_a_network_wants_it_costs_no_quality() -> None:
     found = rendition(FILM, replace(VIDEOS, sound=False))
     assert (steps(found), found.fitted.audio_codec) == (["remux"], "")
+
+
+# --- the networks' own rules ------------------------------------------------------------------------------------------
+
+MASTODON = {name: bound.default for name, bound in limits.BOUNDS.items()}
+PHONE = replace(
+    FILM,
+    mime="video/quicktime",
+    size=375_000_000,
+    width=3840,
+    height=2160,
+    video_codec="hevc",
+    pixels="yuv420p10le",
+    bitrate=5 * 10**7,
+)
+
+
+@pytest.mark.parametrize("rule", [bluesky.FILMS, mastodon.films(MASTODON, mastodon.FILM_MIMES)], ids=["bluesky", "mastodon"])
+def test_a_phones_film_is_made_one_that_both_networks_take(rule: MediaRule) -> None:
+    found = rendition(PHONE, rule)
+    assert (found.fitted.mime, found.fitted.video_codec, found.fitted.audio_codec) == ("video/mp4", "h264", "aac")
+    assert (found.fitted.width, found.fitted.height) == (1920, 1080)
+    assert steps(rendition(FILM, rule)) == []
+
+
+def test_a_gif_becomes_a_film_on_bluesky_and_stays_one_on_mastodon() -> None:
+    assert rendition(GIF, bluesky.MOVING_GIFS).fitted.mime == "video/mp4"
+    gifs = mastodon.rules(MASTODON, mastodon.IMAGE_MIMES).of(MediaKind.GIF)
+    assert gifs is not None
+    assert rendition(GIF, gifs).steps == ()
+    assert problem(replace(GIF, width=1281, height=720), gifs) == "too_large"
+
+
+def test_mastodons_numbers_are_its_servers() -> None:
+    rule = mastodon.films(MASTODON | {"video_size_limit": 1_000_000, "video_frame_rate_limit": 25}, frozenset({"video/webm"}))
+    assert (rule.max_bytes, rule.frame_rates, rule.mimes) == (1_000_000, (0.0, 25.0), {"video/webm"})
+    assert problem(PHONE, rule) == "wrong_type"

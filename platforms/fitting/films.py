@@ -23,6 +23,8 @@ _SOUND = 128_000
 """Bits per second of stereo AAC: what Instagram and Threads allow."""
 _RICH, _POOR = 0.15, 0.02
 """Bits per pixel and frame: more is wasted on H.264, less is a mosaic."""
+_SPARE = 1_000_000
+"""Bytes that a film may be larger than its bits. It is not the network's limit where that is far off: so networks share films."""
 _LEAST_SIDE = 240
 _USABLE = 0.95
 """Of the bytes allowed. The rest is the container and what the encoder may be off."""
@@ -135,15 +137,16 @@ def _encoded(
     facts: MediaFacts, rule: MediaRule, choices: Choices, *, cut: _Cut, framed: Frame, rate: float, bits: int, sound: int
 ) -> Rendition:
     bits = min(bits, max(200_000, int(framed.width * framed.height * rate * _RICH)))
+    most = min(rule.max_bytes, int((bits + sound) * cut.seconds / 8 / _USABLE) + _SPARE)
     steps: list[Step] = [] if cut.whole else [Trim(cut.start, cut.start + cut.seconds)]
     steps += [Turn(facts.orientation)] if facts.orientation != 1 else []
     steps += framed.steps
     steps += [Flatten(choices.colour)] if facts.alpha else []
     kept = 0.0 if rate == facts.frame_rate else rate
-    steps.append(Transcode(framed.width, framed.height, kept, bits, sound, rule.max_bytes))
+    steps.append(Transcode(framed.width, framed.height, kept, bits, sound, most))
     fitted = MediaFacts(
         mime=MIME,
-        size=rule.max_bytes,
+        size=most,
         width=framed.width,
         height=framed.height,
         pixels="yuv420p",

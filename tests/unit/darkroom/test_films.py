@@ -1,5 +1,6 @@
-"""Films: looked at, repacked or encoded anew. Short ones; ``python -m tests.bench.films`` has a phone's."""
+"""Films: looked at, repacked or encoded anew. Short ones; ``python -m tests.bench.media`` has a phone's."""
 
+import struct
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,6 @@ import av
 import pytest
 from PIL import Image
 
-from app.darkroom import encoding
 from app.darkroom.protocol import Refused
 from platforms.base import MediaFacts
 from platforms.fitting import Choices, Shape
@@ -98,18 +98,34 @@ def test_a_phones_film_becomes_one_that_every_network_plays(room: Room, tmp_path
     assert alike(shown(fitted, tmp_path, 9), shown(source.read_bytes(), tmp_path, 9)) > 0.9
 
 
-def test_a_film_that_is_held_sideways_is_turned(plain: Path, tmp_path: Path) -> None:
-    source = shown(plain.read_bytes(), tmp_path)
-    turned = tmp_path / "turned.mp4"
-    last = {"width": 180, "height": 320, "frame_rate": 0.0, "video_bitrate": 2_000_000}
-    with av.open(str(plain)) as container, encoding.writing(turned, "mp4") as out:
-        pictures = encoding.Pictures(out, [{"step": "turn", "orientation": 6}], last, like=container.streams.video[0])
-        for frame in container.decode(video=0):
-            pictures.add(frame, since=0)
-        pictures.close()
-    found = shown(turned.read_bytes(), tmp_path)
-    assert found.size == (180, 320)
-    assert alike(found, source.transpose(Image.Transpose.ROTATE_270)) > 0.9
+_MATRICES = {
+    6: (0, 1, -1, 0),
+    3: (-1, 0, 0, -1),
+    8: (0, -1, 1, 0),
+}
+"""By Exif's number: how an MP4 says that its picture is to be turned (tkhd)."""
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(6, "ROTATE_270"), (3, "ROTATE_180"), (8, "ROTATE_90")])
+def test_a_film_that_was_held_sideways_is_turned(orientation: int, turn: str, plain: Path, room: Room, tmp_path: Path) -> None:
+    source = held(plain, orientation)
+    upright = shown(plain.read_bytes(), tmp_path).transpose(Image.Transpose[turn])
+    clean, facts = room.clean(source)
+    assert (facts.orientation, (facts.width, facts.height)) == (orientation, upright.size)
+    (cleaned := tmp_path / "cleaned.mp4").write_bytes(clean)
+    fitted, facts = room.fit(cleaned, replace(RULE, frame_rates=(20, 25)))
+    assert facts.orientation == 1
+    assert alike(shown(fitted, tmp_path), upright) > 0.9
+
+
+def held(film: Path, orientation: int) -> Path:
+    """The same film, as a phone writes it that was held so."""
+    data = bytearray(film.read_bytes())
+    at = data.index(b"tkhd") + 44
+    a, b, c, d = (number << 16 for number in _MATRICES[orientation])
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    (source := film.with_name("held.mp4")).write_bytes(data)
+    return source
 
 
 def test_a_film_is_cut_cropped_and_padded_as_chosen(plain: Path, room: Room, tmp_path: Path) -> None:

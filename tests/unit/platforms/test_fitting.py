@@ -354,6 +354,11 @@ def test_a_phones_film_is_made_one_that_both_networks_take(rule: MediaRule) -> N
     assert steps(rendition(FILM, rule)) == []
 
 
+def test_networks_that_need_the_same_film_share_it() -> None:
+    one, other = (rendition(PHONE, rule) for rule in (bluesky.FILMS, mastodon.films(MASTODON, mastodon.FILM_MIMES)))
+    assert one.key == other.key
+
+
 def test_a_gif_becomes_a_film_on_bluesky_and_stays_one_on_mastodon() -> None:
     assert rendition(GIF, bluesky.MOVING_GIFS).fitted.mime == "video/mp4"
     gifs = mastodon.rules(MASTODON, mastodon.IMAGE_MIMES).of(MediaKind.GIF)

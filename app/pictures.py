@@ -51,8 +51,8 @@ class Unfit(Exception):
 class Limits:
     """What one process may take: ``memory`` and ``written`` in bytes, ``seconds`` of processor time."""
 
-    memory: int = 1536 * _MEGABYTE
-    seconds: int = 60
+    memory: int = 2048 * _MEGABYTE
+    seconds: int = 120
     written: int = 256 * _MEGABYTE
 
     @property

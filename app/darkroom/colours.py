@@ -18,9 +18,10 @@ def for_screens(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bits(image)
     if image.mode == "1" or (image.mode == "L" and "transparency" not in image.info):
-        picture = image.convert("L")
+        mode = "L"
     else:
-        picture = image.convert("RGBA" if _may_see_through(image) else "RGB")
+        mode = "RGBA" if _may_see_through(image) else "RGB"
+    picture = image if image.mode == mode else image.convert(mode)  # a copy would take as much memory again
     picture.info = {"icc_profile": profile} if profile else {}
     return picture
 

@@ -37,6 +37,8 @@ _TURNS = {
 }
 _DEVELOPED = 95
 """Quality of the one encoding of what no browser shows (HEIC), or shows lying on its side."""
+_OPTIMIZED = 40_000_000
+"""Pixels: libjpeg holds all of a larger one twice over to find better tables, and there is no memory for that."""
 _ROOM_PER_PIXEL, _LEAST_ROOM, _MOST_ROOM = 4, 65_536, 400_000_000
 """Bytes set aside while a picture is encoded."""
 
@@ -152,10 +154,10 @@ def _facts(image: Image.Image, mime: str, motion: stripping.Stripped, orientatio
 
 def render(source: Path, target: Path, mime: str, recipe: Recipe) -> Facts:
     """Take the steps of ``recipe``, the last of which encodes. Raises :class:`Refused`."""
-    image = unpacked(opened(source.read_bytes(), mime))
+    picture = unpacked(opened(source.read_bytes(), mime))
     *steps, last = recipe
-    kind, sampling = str(last["mime"]), _sampling(image)
-    picture = prepared(image, [step for step in steps if step["step"] != "still"], kind)
+    kind, sampling = str(last["mime"]), _sampling(picture)
+    picture = prepared(picture, [step for step in steps if step["step"] != "still"], kind)
     search = {name: last[name] for name in ("max_bytes", "best", "worst", "least")}
     data, picture = fitted(picture, _encoder(kind, picture, sampling), **search)
     target.write_bytes(data)
@@ -166,6 +168,7 @@ def prepared(image: Image.Image, steps: Recipe, kind: str) -> Image.Image:
     """The picture after ``steps``, in colours that ``kind`` can keep. What is only turned stays in the colours it has."""
     asis = kind == "image/png" and all(step["step"] == "turn" for step in steps)
     picture = image if asis else colours.for_screens(image)
+    del image  # a step may need its memory
     for step in steps:
         picture = taken(picture, step)
     return picture.convert("RGB") if kind == "image/jpeg" and picture.mode not in {"L", "RGB"} else picture
@@ -189,9 +192,9 @@ def taken(picture: Image.Image, step: Step) -> Image.Image:
 
 def _encoder(kind: str, picture: Image.Image, sampling: int = 2) -> Encoder:
     """Fast settings: the best ones take three times as long for a twentieth of the bytes."""
-    profile = colours.profile_of(picture)
+    profile, small = colours.profile_of(picture), picture.width * picture.height <= _OPTIMIZED
     if kind == "image/jpeg":
-        return partial(_saved, "JPEG", {"subsampling": sampling, "optimize": True, "icc_profile": profile})
+        return partial(_saved, "JPEG", {"subsampling": sampling, "optimize": small, "icc_profile": profile})
     if kind == "image/webp":
         return partial(_saved, "WEBP", {"method": 2, "icc_profile": profile, "exif": b"", "xmp": b""})
     return partial(_saved, "PNG", {"icc_profile": profile, "exif": None})

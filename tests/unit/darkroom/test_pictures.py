@@ -140,6 +140,7 @@ def test_the_dominant_colour_is_that_of_most_that_can_be_seen(room: Room) -> Non
 SAMPLES = [encoded(Image.new("RGB", (24, 16), "red"), form, **telling()) for form in MIMES] + [moving("GIF", 8, 3)]
 
 
+@pytest.mark.filterwarnings("ignore:Tag data:UserWarning")
 @settings(deadline=None)
 @given(
     st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=8)), max_size=6), st.integers(0, 2000)

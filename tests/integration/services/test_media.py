@@ -18,6 +18,7 @@ from app.services.media import files
 from app.storage import keys, open_storage, pieces
 from platforms.base import MediaKind, MediaRule
 from platforms.fitting import Rendition
+from tests.contract.harness import picture
 from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
 from tests.servers import s3
@@ -189,7 +190,6 @@ async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(wo
     fitted = await renditions.read(file, RULE)
     await runtime.current().storage.delete(old)
     assert await renditions.read(file, RULE) == fitted
-
 
 
 async def test_a_photo_that_lies_on_its_side_goes_out_upright_and_tells_nothing(world: World) -> None:

@@ -17,6 +17,9 @@ _TYPES = {
 }
 _MEGABYTE = 1_000_000
 
+ALT_MISSING = "alt_missing"
+"""A file without a description, on a network that would keep one: a warning, which a workspace may make a rule."""
+
 
 def files(media: tuple[Media, ...], rules: MediaRules, network: str) -> Iterator[Problem]:
     """Everything wrong with the files of one post. ``network`` is how a sentence calls it: ``"Bluesky"``, ``"this server"``."""
@@ -81,7 +84,7 @@ def _description(name: str, media: Media, rule: MediaRule) -> Iterator[Problem]:
         yield Problem("media", "alt_too_long", f"The description of {name.lower()} is {_some(over, 'character')} too long.")
     if not media.alt.strip():
         advice = f"{name} has no description. People who cannot see it will miss it."
-        yield Problem("media", "alt_missing", advice, blocks=False)
+        yield Problem("media", ALT_MISSING, advice, blocks=False)
 
 
 def _start(network: str) -> str:

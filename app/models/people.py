@@ -51,13 +51,15 @@ class LatePolicy(StrEnum):
 class Workspace(Identified, Document):
     """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with.
 
-    A delivery that was never tried and is later than ``late_after`` (minutes) is treated as ``late_policy`` says.
+    A delivery that was never tried and is later than ``late_after`` (minutes) is treated as ``late_policy`` says. With
+    ``alt_required`` nothing is scheduled or published whose files lack a description that its network would keep.
     """
 
     name: str
     zone: str = "UTC"
     late_policy: LatePolicy = LatePolicy.ASK
     late_after: int = 60
+    alt_required: bool = False
     created_at: Instant = Field(default_factory=now)
 
     class Settings:

@@ -21,7 +21,7 @@ _FIELDS = ("name", "zone", "late_policy", "late_after")
 async def form(identity: Me, done: FromQuery[str] = "") -> Response[Any]:
     """The settings as they are."""
     answers = {name: str(getattr(identity.workspace, name)) for name in _FIELDS}
-    return _show(identity, answers, {}, done=done == "saved")
+    return _show(identity, answers, {}, alt_required=identity.workspace.alt_required, done=done == "saved")
 
 
 @post("/workspace")
@@ -30,18 +30,25 @@ async def change(request: Asking, identity: Me) -> Response[Any]:
     if identity.role != Role.OWNER:
         raise NotFound
     given = await forms.read(request)
-    answers = {name: given.get(name, "") for name in _FIELDS}
+    answers, alt_required = {name: given.get(name, "") for name in _FIELDS}, "alt_required" in given
     try:
-        await workspaces.change(identity.workspace, **answers)
+        await workspaces.change(identity.workspace, **answers, alt_required=alt_required)
     except Invalid as invalid:
-        return _show(identity, answers, invalid.problems, status=422)
+        return _show(identity, answers, invalid.problems, alt_required=alt_required, status=422)
     return Redirect("/workspace?done=saved", status_code=303)
 
 
 def _show(
-    identity: Identity, answers: dict[str, str], problems: dict[str, str], *, done: bool = False, status: int = 200
+    identity: Identity,
+    answers: dict[str, str],
+    problems: dict[str, str],
+    *,
+    alt_required: bool,
+    done: bool = False,
+    status: int = 200,
 ) -> Response[Any]:
-    return page("workspace.html", status=status, me=identity, section="workspace", answers=answers, problems=problems, done=done)
+    shown: dict[str, Any] = {"answers": answers, "alt_required": alt_required, "problems": problems, "done": done}
+    return page("workspace.html", status=status, me=identity, section="workspace", **shown)
 
 
 router = Router("/", route_handlers=[form, change])

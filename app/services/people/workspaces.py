@@ -16,8 +16,8 @@ async def of(member: Member) -> Workspace:
     return workspace
 
 
-async def change(workspace: Workspace, *, name: str, zone: str, late_policy: str, late_after: str) -> None:
-    """Change the settings; the values are as typed in a form. Raises ``Invalid``."""
+async def change(workspace: Workspace, *, name: str, zone: str, late_policy: str, late_after: str, alt_required: bool) -> None:
+    """Change the settings; the texts are as typed in a form. Raises ``Invalid``."""
     name, problems = name.strip(), {}
     if not name:
         problems["name"] = "Give the workspace a name."
@@ -29,5 +29,6 @@ async def change(workspace: Workspace, *, name: str, zone: str, late_policy: str
         problems["late_after"] = "Write a number of minutes, from 1 to 10080 (a week)."
     if problems:
         raise Invalid(problems)
-    changes = {"name": name, "zone": zone, "late_policy": LatePolicy(late_policy), "late_after": int(late_after)}
+    late = {"late_policy": LatePolicy(late_policy), "late_after": int(late_after)}
+    changes = {"name": name, "zone": zone, **late, "alt_required": alt_required}
     await Workspace.get_pymongo_collection().update_one({"_id": workspace.id}, {"$set": changes})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.engine import contents
 from app.errors import Invalid
@@ -13,6 +13,7 @@ from app.services.media import files
 from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
 from platforms import REGISTRY
 from platforms.base import NO, YES, Adapter, Capabilities, Option, OptionType, Problem, Segment
+from platforms.preflight import ALT_MISSING
 from platforms.text import graphemes
 
 
@@ -105,12 +106,12 @@ async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:
     files = await attached(workspace, draft.attachments)
     shown = []
     for account in (await chosen(workspace, draft.account_ids))[:MAX_ACCOUNTS]:
-        shown.append(await _preview(draft, account, files))
+        shown.append(await _preview(workspace, draft, account, files))
         await asyncio.sleep(0)
     return shown
 
 
-async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -> Preview:
+async def _preview(workspace: Workspace, draft: Draft, account: Account, files: list[AttachedMedia]) -> Preview:
     adapter, variant = REGISTRY[account.platform], draft.variant(account)
     capabilities = adapter.capabilities_for(account.limits)
     content = await contents.build(
@@ -123,6 +124,7 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
     )
     excess = oversized(texts=(content.text,), alts=[file.alt for file in files], values=variant.options.values())
     found = [Problem(field, "oversized", message) for field, message in excess.items()]
+    problems = found or _option_problems(capabilities.options, variant.options) + adapter.validate(content, capabilities)
     return Preview(
         account=account,
         adapter=adapter,
@@ -132,10 +134,17 @@ async def _preview(draft: Draft, account: Account, files: list[AttachedMedia]) -
         options={option.key: variant.options.get(option.key, option.default) for option in capabilities.options},
         count=len(content.text) if found else adapter.count(content, capabilities),
         limit=capabilities.text.limit,
-        problems=found or _option_problems(capabilities.options, variant.options) + adapter.validate(content, capabilities),
+        problems=[_required(problem) for problem in problems] if workspace.alt_required else problems,
         segments=() if found else adapter.segments(content.text),
         media=files,
     )
+
+
+def _required(problem: Problem) -> Problem:
+    """What the network only warns of, the workspace wants: descriptions."""
+    if problem.code != ALT_MISSING:
+        return problem
+    return replace(problem, blocks=True, message=f"{problem.message} This workspace asks for one: write it.")
 
 
 def _option_problems(options: Sequence[Option], values: Mapping[str, str]) -> list[Problem]:

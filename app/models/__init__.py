@@ -7,6 +7,7 @@ Every collection is created and indexed at start-up (``ALL``); only ``app/engine
 from beanie import Document
 
 from app.models.accounts import Account, AccountState, Grant, GrantState, PendingChoice, PendingConnection, Registration
+from app.models.attempts import Attempt, AttemptKind, PastAttempt
 from app.models.base import EPOCH, FIRST, Identified, Instant, as_instant, in_millis, now, to_millis
 from app.models.deliveries import (
     CONFIRM,
@@ -15,11 +16,8 @@ from app.models.deliveries import (
     IN_FLIGHT,
     TRANSITIONS,
     UPLOADS,
-    Attempt,
-    AttemptKind,
     Delivery,
     Part,
-    PastAttempt,
     Receipt,
     State,
     Trouble,

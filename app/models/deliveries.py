@@ -1,4 +1,4 @@
-"""Deliveries and their attempts, with the one table of a delivery's transitions."""
+"""Deliveries, with the one table of their transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
+from app.models.attempts import Attempt
 from app.models.base import EPOCH, FIRST, Identified, Instant, in_millis, now
 from app.models.posts import Attachment
 from platforms.base import PartKind
@@ -136,31 +137,6 @@ class Part(BaseModel):
     def ended(self) -> bool:
         """Whether nothing more is to be done about it."""
         return self.receipt is not None or (not self.required and self.trouble is not None)
-
-
-class AttemptKind(StrEnum):
-    """What a try did: change something, or only look."""
-
-    PUBLISH = "publish"
-    RECONCILE = "reconcile"
-
-
-class Attempt(Identified):
-    """One try at a delivery, kept as evidence: who did what, how far it came, and what follows."""
-
-    kind: AttemptKind
-    number: int
-    worker: str
-    step: str = "claimed"
-    outcome: str | None = None
-    error: str | None = None
-    code: str | None = None
-    message: str | None = None
-    status: int | None = None
-    remedy: str | None = None
-    next_at: Instant | None = None
-    started_at: Instant = Field(default_factory=now)
-    finished_at: Instant | None = None
 
 
 class Delivery(Identified, Document):
@@ -305,17 +281,3 @@ class Delivery(Identified, Document):
     def text(self) -> str:
         """The text of the first part."""
         return self.parts[0].text
-
-
-class PastAttempt(Attempt, Document):
-    """An attempt that its delivery has no room for any more (see ``engine/attempts``)."""
-
-    delivery_id: Id
-    workspace_id: Id
-
-    class Settings:
-        name = "attempts"
-        indexes: ClassVar = [
-            IndexModel([("delivery_id", ASCENDING), ("started_at", ASCENDING)], name="timeline"),
-            IndexModel([("started_at", ASCENDING)], name="age"),
-        ]

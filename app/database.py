@@ -32,17 +32,24 @@ async def connect(url: str) -> Client:
 
 
 async def _connect(url: str) -> Client:
-    """An index on millions of documents takes longer than any answer in daily work, so it is made by a client that waits."""
+    """An index on millions of documents takes longer than any answer in daily work, and so does bringing them to a new form: both
+    is done by a client that waits.
+    """
     async with _open(url, answer_within=None) as patient:
         await _prepare(_database(patient))
+        await _bind(patient)
+        await migrations.run_if_due()
     client = _open(url, answer_within=20)
     try:
-        await init_beanie(database=_database(client), document_models=list(ALL), skip_indexes=True)
-        await migrations.run()
+        await _bind(client)
     except BaseException:  # a worker tries again every moment: clients that are not closed would go on looking for the database
         await client.close()
         raise
     return client
+
+
+async def _bind(client: Client) -> None:
+    await init_beanie(database=_database(client), document_models=list(ALL), skip_indexes=True)
 
 
 def _open(url: str, *, answer_within: float | None) -> Client:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pymongo.errors import DuplicateKeyError
 
 from app.ids import Id
-from app.models import EPOCH, FIRST, Account, AccountState, Delivery, Grant, GrantState, Post, reading
+from app.models import EPOCH, FIRST, Account, AccountState, Delivery, Grant, GrantState, Post, in_millis, now, reading
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,28 @@ _GRANT_STATES = {
     AccountState.RECONNECT_NEEDED: GrantState.RECONNECT_NEEDED,
     AccountState.DISCONNECTED: GrantState.FORGOTTEN,
 }
+
+
+VERSION = 1
+"""Of the documents' form. Count it up with every new step."""
+
+_MIXED = timedelta(days=1)
+"""So long after the first process of a version its starts look at everything again: older processes may still be writing."""
+
+
+async def run_if_due() -> None:
+    """:func:`run`, unless all is known to be in its present form: with millions of documents the looking alone takes minutes."""
+    done = Post.get_pymongo_collection().database["schema"]
+    known = await done.find_one({"_id": "version"}) or {"version": 0}
+    moment = in_millis(now())
+    if known["version"] >= VERSION and moment - known["since_ms"] > _MIXED / timedelta(milliseconds=1):
+        return
+    await run()
+    facts = {"version": VERSION, "since_ms": moment}
+    try:
+        await done.insert_one({"_id": "version", **facts})
+    except DuplicateKeyError:
+        await done.update_one({"_id": "version", "version": {"$lt": VERSION}}, {"$set": facts})
 
 
 async def run() -> None:

@@ -12,6 +12,9 @@ from app.sealing import Sealer
 from app.services.accounts import connecting
 from tests.integration.services.belfry import NAME, Turnstile
 from tests.integration.services.world import World, fresh, grant_of, token
+from tests.integration.spoken import LISTENER
+
+DAY_MS = 24 * 60 * 60 * 1000
 
 
 def old_account(world: World, **facts: Any) -> dict[str, Any]:
@@ -113,3 +116,23 @@ async def test_deliveries_and_accounts_of_an_older_installation_get_what_is_comp
     assert post["revision"] == FIRST
     await world.outbox.deliver()
     assert (await fresh(delivery)).state == State.PUBLISHED
+
+
+async def test_what_is_in_its_present_form_for_a_day_is_not_looked_at_again(world: World) -> None:
+    done = Post.get_pymongo_collection().database["schema"]
+    await done.delete_many({})
+    await asyncio.gather(*(migrations.run_if_due() for _ in range(3)))
+    [known] = await done.find({}).to_list()
+    assert known["version"] == migrations.VERSION
+
+    async def looks() -> bool:
+        before = len(LISTENER.commands)
+        await migrations.run_if_due()
+        return "find deliveries" in LISTENER.commands[before:]
+
+    assert await looks()  # a process of the older version may have written since
+    await done.update_one({"_id": "version"}, {"$set": {"since_ms": known["since_ms"] - 2 * DAY_MS}})
+    assert not await looks()
+    await done.update_one({"_id": "version"}, {"$set": {"version": migrations.VERSION - 1}})
+    assert await looks()
+    assert (await done.find_one({"_id": "version"}) or {})["since_ms"] >= known["since_ms"]

@@ -154,8 +154,12 @@ async def _waits_for_elder(delivery: Delivery, again: list[tuple[Delivery, Decis
     """Whether an earlier post is tried again; then this one comes again behind it."""
     elder = await order.elder(delivery)
     if elder is not None:
-        _come_again(delivery, min(max(elder.due_at, now()) + order.EARLY, elder.planned_at + order.IN_ORDER), again)
+        _come_again(delivery, _behind_elder(elder), again)
     return elder is not None
+
+
+def _behind_elder(elder: Delivery) -> datetime:
+    return min(max(elder.due_at, now()) + order.EARLY, elder.planned_at + order.IN_ORDER)
 
 
 async def _too_late(delivery: Delivery) -> bool:
@@ -222,8 +226,9 @@ async def _let_elders_pass(taken: Sequence[Delivery], again: list[tuple[Delivery
     retrying = await order.retrying([one.account_id for one in taken])
     kept = []
     for one in taken:
-        if one.account_id in retrying and await order.elder(one) and (back := await turns.revoke(one, State.QUEUED)):
-            await _waits_for_elder(back, again)
+        elder = await order.elder(one) if one.account_id in retrying else None
+        if elder is not None and (back := await turns.revoke(one, State.QUEUED)) is not None:
+            _come_again(back, _behind_elder(elder), again)
         else:
             kept.append(one)
     return kept

@@ -67,7 +67,7 @@ async def _revisions() -> None:
     A number that another start has moved meanwhile is none any more, so who comes second changes nothing.
     """
     deliveries = Delivery.get_pymongo_collection()
-    for seen in await deliveries.find({"wording": {"$exists": False}}).to_list():
+    for seen in await reading.rows(Delivery, {"wording": {"$exists": False}}):
         known = {"_id": seen["_id"], "revision": seen.get("revision", 1)}
         begun = {"revision": FIRST, "wording": seen.get("revision", 1), "order": seen["_id"], "sweep_at": EPOCH}
         await deliveries.update_one(known, {"$set": begun})
@@ -88,7 +88,7 @@ async def _add(model: type[Document], **fields: Any) -> None:
     """What is compared must be there: a comparison with a missing field finds nothing."""
     collection = model.get_pymongo_collection()
     for name, value in fields.items():
-        for seen in await collection.find({name: {"$exists": False}}, {"_id": 1}).to_list():
+        for seen in await reading.rows(model, {name: {"$exists": False}}, ["_id"]):
             await collection.update_one({"_id": seen["_id"], name: {"$exists": False}}, {"$set": {name: value}})
 
 
@@ -98,7 +98,7 @@ async def _grants() -> None:
     The account takes it only if its tokens are still those that were copied; else it is done once more.
     """
     accounts = Account.get_pymongo_collection()
-    for seen in await accounts.find({"sealed": {"$exists": True}}).to_list():
+    for seen in await reading.rows(Account, {"sealed": {"$exists": True}}):
         account: dict[str, Any] | None = seen
         while account is not None and "sealed" in account:
             try:

@@ -21,7 +21,7 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
 from app.ids import Id
-from app.models import TRANSITIONS, Delivery, State, in_millis, now
+from app.models import TRANSITIONS, Delivery, State, in_millis, now, reading
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ async def _bulk(operations: list[UpdateOne]) -> tuple[int, set[int]]:
 async def _standing(moves: Iterable[Move]) -> set[Id]:
     """The tokens that stand in the documents: those changes were made, now or by a try whose answer was lost."""
     query = {"_id": {"$in": [move.delivery.id for move in moves]}}
-    return {Id(found["move_id"]) async for found in Delivery.get_pymongo_collection().find(query, {"move_id": 1})}
+    return {Id(found["move_id"]) for found in await reading.rows(Delivery, query, ["move_id"])}
 
 
 # --- what both have in common -----------------------------------------------------------------------------------------

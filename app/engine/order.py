@@ -51,7 +51,7 @@ async def left_behind() -> frozenset[Id] | None:
     One question for everybody, nearly always without an answer: a later message must not pass one that was lost or is slow.
     """
     query = {**equal(state=State.QUEUED), "due_ms": {"$lt": in_millis(now() - _ON_TIME)}}
-    found = await Delivery.get_pymongo_collection().find(query, {"account_id": 1}).sort("due_ms", 1).limit(_MANY).to_list()
+    found = await reading.rows(Delivery, query, ["account_id"], sort="due_ms", limit=_MANY)
     return None if len(found) == _MANY else frozenset(Id(one["account_id"]) for one in found)
 
 
@@ -67,9 +67,7 @@ async def first_before(delivery: Delivery) -> Delivery | None:
 
 async def _leads(delivery: Delivery) -> bool:
     """The usual answer, without reading anybody's whole document."""
-    found = (
-        await Delivery.get_pymongo_collection().find(_waiting(delivery.account_id), {"_id": 1}).sort(_SORTED).limit(1).to_list()
-    )
+    found = await reading.rows(Delivery, _waiting(delivery.account_id), ["_id"], sort=_SORTED, limit=1)
     return [one["_id"] for one in found] == [delivery.id]
 
 
@@ -80,8 +78,8 @@ def may_be_passed(first: Delivery, other: Delivery) -> bool:
 
 async def retrying(account_ids: Collection[Id]) -> frozenset[Id]:
     """The accounts of which an earlier post is being tried again, within its first minutes."""
-    query, fields = {"_id": {"$in": list(account_ids)}}, {"retrying_until": 1}
-    found = await Account.get_pymongo_collection().find(query, fields).to_list() if account_ids else []
+    query = {"_id": {"$in": list(account_ids)}}
+    found = await reading.rows(Account, query, ["retrying_until"]) if account_ids else []
     return frozenset(Id(one["_id"]) for one in found if as_instant(one.get("retrying_until", EPOCH)) >= now())
 
 

@@ -276,8 +276,8 @@ async def _facts(model: type[Document], ids: Collection[Id], *fields: str) -> di
     """Only these ``fields``, whatever else the document holds: another version may have written it."""
     if not ids:
         return {}
-    found = model.get_pymongo_collection().find({"_id": {"$in": list(ids)}}, dict.fromkeys(fields, 1))
-    return {raw["_id"]: raw async for raw in found}
+    found = await reading.rows(model, {"_id": {"$in": list(ids)}}, fields)
+    return {raw["_id"]: raw for raw in found}
 
 
 def _will(delivery: Delivery, post: Mapping[str, Any] | None, account: Mapping[str, Any] | None) -> Will | None:

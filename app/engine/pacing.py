@@ -21,7 +21,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.ids import Id
-from app.models import Account, Delivery, Workspace, as_instant, now
+from app.models import Account, Delivery, Workspace, as_instant, now, reading
 from app.queries import equal
 from platforms import REGISTRY
 from platforms.base import Midnight, Quota, Scope
@@ -220,7 +220,7 @@ class _Table:
                 await self._read_all(at)
 
     async def _read_all(self, at: datetime) -> None:
-        workspaces = await Workspace.get_pymongo_collection().find({}, {"_id": 1}).limit(2).to_list()
+        workspaces = await reading.rows(Workspace, {}, ["_id"], limit=2)
         self.alone = len(workspaces) == 1
         wanted = _hours_back(at)
         for name in wanted:
@@ -241,14 +241,14 @@ class _Table:
 
     async def _take(self, name: str, query: dict[str, Any]) -> None:
         hour = self.hour(name)
-        async for found in Delivery.get_pymongo_collection().find(query, _FIELDS):
+        for found in await reading.rows(Delivery, query, _FIELDS):
             account_id, sent_at = Id(found["account_id"]), as_instant(found["sent_at"])
             hour.add(
                 Id(found["_id"]), sent_at, found["sent_parts"], _keys(found["sent_to"], Id(found["workspace_id"]), account_id)
             )
 
 
-_FIELDS = dict.fromkeys(("account_id", "workspace_id", "sent_at", "sent_to", "sent_parts"), 1)
+_FIELDS = ("account_id", "workspace_id", "sent_at", "sent_to", "sent_parts")
 
 
 def _hours_back(at: datetime) -> list[str]:

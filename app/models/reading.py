@@ -4,7 +4,7 @@ One broken document must not hold up its account, a list, or the start of a proc
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from beanie import Document
@@ -25,11 +25,29 @@ async def get(model: type[D], document_id: Id) -> D | None:
 
 async def find(model: type[D], query: Mapping[str, Any], *, sort: Any = None, limit: int = 0) -> list[D]:
     """The documents that match; ``sort`` as the driver takes it, ``limit`` 0 for all."""
-    cursor = model.get_pymongo_collection().find(dict(query))
+    found = await rows(model, query, sort=sort, limit=limit)
+    return [document for raw in found if (document := readable(model, raw)) is not None]
+
+
+async def rows(
+    model: type[Document],
+    query: Mapping[str, Any],
+    fields: Collection[str] | None = None,
+    *,
+    sort: Any = None,
+    skip: int = 0,
+    limit: int = 0,
+) -> list[dict[str, Any]]:
+    """What matches as the database holds it, with these ``fields`` only if any are named."""
+    cursor = model.get_pymongo_collection().find(dict(query), dict.fromkeys(fields, 1) if fields else None)
     if sort is not None:
         cursor = cursor.sort(sort)
-    found = await cursor.limit(limit).to_list()
-    return [document for raw in found if (document := readable(model, raw)) is not None]
+    return await cursor.skip(skip).limit(limit).batch_size(_AT_ONCE).to_list()
+
+
+_AT_ONCE = 5_000
+"""Documents in one reply. The embedded engine forgets what is left of a reply when the connection that asked is closed, and says
+then that nothing is (nx-27017 0.8.1): a list would end early, and nobody would know."""
 
 
 def readable(model: type[D], raw: Mapping[str, Any]) -> D | None:

@@ -215,4 +215,6 @@ async def house(flight: Flight) -> None:
         if "clock" in flight.run.scenario.scene:
             await asyncio.sleep(NOTICED)
         flight.let_go()
+        if "clock" in flight.run.scenario.scene:
+            await asyncio.sleep(AWAKE)  # the clock is set right when all is over: not before who was held has looked at it
     flight.struck = True

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from beanie import Document
-from pymongo import ASCENDING
 
 from app import runtime
-from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now
+from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now, reading
 from app.storage.sweeping import sweep
 
 log = logging.getLogger(__name__)
@@ -64,11 +63,11 @@ async def remove_idle(at: datetime) -> None:
 
 async def _older_than(before: datetime, *, skip: int) -> list[dict[str, Any]]:
     """The oldest first, past those that are kept."""
-    found = PastAttempt.get_pymongo_collection().find({"started_at": {"$lt": before}}, {"delivery_id": 1})
-    return await found.sort("started_at", ASCENDING).skip(skip).limit(BATCH).to_list()
+    query = {"started_at": {"$lt": before}}
+    return await reading.rows(PastAttempt, query, ["delivery_id"], sort="started_at", skip=skip, limit=BATCH)
 
 
 async def _open(delivery_ids: set[Any]) -> set[Any]:
     """Those among the deliveries that are not final."""
     query = {"_id": {"$in": sorted(delivery_ids)}, "state": {"$in": _OPEN}}
-    return {found["_id"] async for found in Delivery.get_pymongo_collection().find(query, {"_id": 1})}
+    return {found["_id"] for found in await reading.rows(Delivery, query, ["_id"])}

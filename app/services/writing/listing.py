@@ -77,8 +77,8 @@ async def _newest(query: _Query, before: Id | None, limit: int) -> set[Id]:
     ids: set[Id] = set()
     size = limit
     while True:
-        cursor = Delivery.get_pymongo_collection().find({**query, **_older("post_id", before)}, {"post_id": 1})
-        found = [one["post_id"] for one in await cursor.sort([("post_id", -1)]).limit(size).to_list()]
+        older = {**query, **_older("post_id", before)}
+        found = [one["post_id"] for one in await reading.rows(Delivery, older, ["post_id"], sort=[("post_id", -1)], limit=size)]
         ids.update(Id(one) for one in found)
         if len(found) < size or len(ids) >= limit:
             return ids
@@ -101,8 +101,7 @@ async def _deliveries(workspace: Workspace, post_ids: Sequence[Id]) -> list[Deli
         return []
     most = _PER_POST * len(post_ids)
     query = {**equal(workspace_id=workspace.id), "post_id": {"$gte": min(post_ids), "$lte": max(post_ids)}}
-    cursor = Delivery.get_pymongo_collection().find(query).sort([("post_id", -1)]).limit(most)
-    raw = await cursor.to_list()
+    raw = await reading.rows(Delivery, query, sort=[("post_id", -1)], limit=most)
     whole = {one for one in post_ids if len(raw) < most or one > raw[-1]["post_id"]}
     others = await asyncio.gather(*(_of(workspace, one) for one in post_ids if one not in whole))
     read = (reading.readable(Delivery, one) for one in raw if one["post_id"] in whole)

@@ -7,13 +7,18 @@ runs to its end against a ``send`` that throws the answer away.
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-from litestar.status_codes import HTTP_429_TOO_MANY_REQUESTS, HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.status_codes import (
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    HTTP_429_TOO_MANY_REQUESTS,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+)
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from platforms.sandbox.base import Network
@@ -23,6 +28,14 @@ from platforms.sandbox.log import Sent
 from platforms.sandbox.quirks import Quirk
 
 Header = tuple[bytes, bytes]
+
+BODY_LIMIT = 32 * 1024 * 1024
+"""Bytes of a request that uploads nothing."""
+UPLOAD_LIMIT = 2 * 1024 * 1024 * 1024
+"""Bytes; above the networks' own limits, so that theirs answer."""
+_IN_MEMORY = 1024 * 1024
+"""Bytes of a body; what is longer lies on the disk until the request is answered."""
+_PIECE = 256 * 1024
 
 
 class Gate:
@@ -45,18 +58,23 @@ class Gate:
         if not path.startswith(network.api):
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
-        if body is not None:
+        purpose = _purpose(network, scope["method"], path)
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
+            limit = UPLOAD_LIMIT if purpose == "upload" else BODY_LIMIT
+            size = await _keep(receive, body, limit)
             account = self._account(network, scope)
             date = self._date(network.name, account) if self._dates else None
-            purpose = _purpose(network, scope["method"], path)
-            await self._play(network, account, purpose, _Call(self._app, scope, body, receive, send, date))
+            call = _Call(self._app, scope, body, receive, send, date)
+            if size is not None and size > limit:
+                await call.refuse(HTTP_413_REQUEST_ENTITY_TOO_LARGE, {})
+            elif size is not None:
+                await self._play(network, account, purpose, call)
 
     async def _play(self, network: Network, account: str | None, purpose: str, call: "_Call") -> None:
         log = self._sandbox.log
         log.counters[network.name, purpose] += 1
         if purpose == "publish":
-            call.sent = log.note(network.name, network.text_of(self._store, call.body), self._store.clock())
+            call.sent = log.note(network.name, network.text_of(self._store, call.read()), self._store.clock())
         fault = self._sandbox.faults.take(network.name, purpose, account)
         if fault is None:
             await call.run()
@@ -103,25 +121,28 @@ class Gate:
 
 @dataclass(slots=True)
 class _Call:
-    """One request whose body has been read, and the ways to treat it."""
+    """One request whose body has come, and the ways to treat it."""
 
     app: ASGIApp
     scope: HTTPScope
-    body: bytes
+    body: IO[bytes]
     receive: Receive
     send: Send
     date: str | None = None
     sent: Sent | None = None
 
+    def read(self) -> bytes:
+        """The whole body, which is small but for uploads."""
+        self.body.seek(0)
+        return self.body.read()
+
     async def run(self, *, silently: bool = False, delay: float = 0) -> None:
         """Let the network handle it; ``delay`` holds the answer back for so many seconds."""
         answer: list[Message] = []
-        unread = [self.body]
+        unread = _messages(self.body)
 
         async def replay() -> Any:
-            if unread:
-                return {"type": "http.request", "body": unread.pop(), "more_body": False}
-            return await self.receive()
+            return next(unread, None) or await self.receive()
 
         async def keep(message: Message) -> None:
             answer.append(message)
@@ -162,13 +183,23 @@ def _purpose(network: Network, method: str, path: str) -> str:
     return network.purposes.get((method, path), fallback)
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The whole request body; ``None`` if the client gave up in the middle of it: half a request is none."""
-    chunks = []
+async def _keep(receive: Receive, body: IO[bytes], limit: int) -> int | None:
+    """Keep at most ``limit`` bytes of the body. Returns its size; ``None`` if not all of it came: half a request is none."""
+    size = 0
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunks.append(message.get("body", b""))
+        size += len(message.get("body", b""))
+        if size <= limit:
+            body.write(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return size
+
+
+def _messages(body: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """What the network is to receive: the body, a piece at a time."""
+    body.seek(0)
+    while piece := body.read(_PIECE):
+        yield {"type": "http.request", "body": piece, "more_body": True}
+    yield {"type": "http.request", "body": b"", "more_body": False}

@@ -126,9 +126,9 @@ def _missing(sandbox: Sandbox, message: str) -> Response[str]:
 
 @get("/media/{cid:str}")
 async def media(sandbox: Given, cid: FromPath[str]) -> Response[bytes]:
-    """An uploaded file; only what was recognised as an image is named as one."""
+    """An uploaded picture; only what was recognised as one is named as one."""
     blob = sandbox.store.blob(cid)
-    if blob is None:
+    if blob is None or not blob.data:
         raise NotFoundException
     shown = blob.mime if blob.mime.startswith("image/") and "svg" not in blob.mime else "application/octet-stream"
     return static(blob.data, shown)

@@ -12,13 +12,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from platforms.sandbox import judge, pages
 from platforms.sandbox.context import Sandbox
-from platforms.sandbox.gate import Gate
+from platforms.sandbox.gate import UPLOAD_LIMIT, Gate
 from platforms.sandbox.networks import NETWORKS
 from platforms.sandbox.store import Store
 from platforms.sandbox.values import PASSWORD
 
-BODY_LIMIT = 32 * 1024 * 1024
-"""Bytes; above the networks' own limits, so that theirs answer."""
 _KEPT = ("type", "asgi", "http_version", "method", "scheme", "query_string", "headers", "client", "server")
 
 
@@ -42,7 +40,7 @@ def create_sandbox(
     application = Litestar(
         route_handlers=[judge.router, *pages.handlers, *(route for each in NETWORKS.values() for route in each.handlers)],
         dependencies={"sandbox": Provide(lambda: sandbox, sync_to_thread=False)},
-        request_max_body_size=BODY_LIMIT,
+        request_max_body_size=UPLOAD_LIMIT,
         openapi_config=None,
         logging_config=None,
     )

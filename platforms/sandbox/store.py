@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from litestar.serialization import decode_json, encode_json
 
-from platforms.sandbox.values import Account, Blob, Post, Token, Upload, cid
+from platforms.sandbox.values import Account, Blob, Post, Token, Upload
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS accounts (
 CREATE TABLE IF NOT EXISTS apps (client_id TEXT PRIMARY KEY, facts TEXT);
 CREATE TABLE IF NOT EXISTS tokens (
     token TEXT PRIMARY KEY, platform TEXT, kind TEXT, account TEXT, expires_at REAL, facts TEXT);
-CREATE TABLE IF NOT EXISTS blobs (cid TEXT, account TEXT, mime TEXT, data BLOB, PRIMARY KEY (cid, account));
+CREATE TABLE IF NOT EXISTS blobs (
+    cid TEXT, account TEXT, mime TEXT, data BLOB, size INTEGER DEFAULT 0, PRIMARY KEY (cid, account));
 CREATE TABLE IF NOT EXISTS media (
     id TEXT PRIMARY KEY, account TEXT, cid TEXT, mime TEXT, description TEXT, ready_at REAL, post TEXT);
 CREATE TABLE IF NOT EXISTS kept (platform TEXT, id TEXT, facts TEXT, PRIMARY KEY (platform, id));
@@ -33,10 +34,18 @@ CREATE UNIQUE INDEX IF NOT EXISTS live_posts ON posts (platform, id) WHERE NOT d
 CREATE INDEX IF NOT EXISTS keyed_posts ON posts (platform, account, key);
 """
 
+_SIZES = """
+ALTER TABLE blobs ADD COLUMN size INTEGER DEFAULT 0;
+UPDATE blobs SET size = length(data);
+"""
+"""For a database from before sizes were told."""
+
 _ADD_POST = (
     "INSERT INTO posts (platform, account, id, key, text, body, media, created_at, accepted_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+_BLOB = "SELECT cid, mime, size, data FROM blobs WHERE cid = ?1 AND account = coalesce(?2, account)"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -54,6 +63,8 @@ class Store:
         self._tokens: dict[str, Token] = {}
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
+        if "size" not in {column[1] for column in self._all("PRAGMA table_info(blobs)")}:
+            self._db.executescript(_SIZES)
 
     def _one(self, sql: str, *values: object) -> Any:
         return self._db.execute(sql, values).fetchone()
@@ -130,14 +141,13 @@ class Store:
 
     # --- files ---
 
-    def add_blob(self, account: str, mime: str, data: bytes) -> Blob:
-        blob = Blob(cid(data), mime, data)
-        self._db.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?)", (blob.cid, account, mime, data))
-        return blob
+    def add_blob(self, account: str, blob: Blob) -> None:
+        values = (blob.cid, account, blob.mime, blob.data, blob.size)
+        self._db.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)", values)
 
     def blob(self, cid: str, account: str | None = None) -> Blob | None:
         """The blob, uploaded by ``account`` or by anybody."""
-        row = self._one("SELECT cid, mime, data FROM blobs WHERE cid = ?1 AND account = coalesce(?2, account)", cid, account)
+        row = self._one(_BLOB, cid, account)
         return Blob(*row) if row else None
 
     def add_upload(self, upload: Upload) -> None:

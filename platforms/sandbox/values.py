@@ -16,8 +16,12 @@ RAW, RECORD = 0x55, 0x71
 
 def cid(data: bytes, codec: int = RAW) -> str:
     """The content id (CIDv1, SHA-256, base32) of ``data``."""
-    digest = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(data).digest()
-    return "b" + base64.b32encode(digest).decode().lower().rstrip("=")
+    return cid_of(hashlib.sha256(data).digest(), codec)
+
+
+def cid_of(digest: bytes, codec: int = RAW) -> str:
+    """The same of what has this SHA-256 ``digest``."""
+    return "b" + base64.b32encode(bytes([1, codec, 0x12, 0x20]) + digest).decode().lower().rstrip("=")
 
 
 def sniff(data: bytes, declared: str) -> str:
@@ -57,10 +61,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A stored file."""
+    """A file that was sent, ``size`` bytes of it. ``data`` is kept of pictures alone, which pages show; else it is empty."""
 
     cid: str
     mime: str
+    size: int
     data: bytes
 
 

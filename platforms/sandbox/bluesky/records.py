@@ -28,7 +28,8 @@ from platforms.sandbox.bluesky.sessions import (
     viewer,
 )
 from platforms.sandbox.context import Call, Given, Json, Sandbox, timestamp
-from platforms.sandbox.values import DOMAIN, Account, Post, sniff
+from platforms.sandbox.receiving import receive
+from platforms.sandbox.values import DOMAIN, Account, Post
 
 BLOB_LIMIT = 5 * 1024 * 1024
 """Bytes; the PDS's default (PDS configuration, blobUploadLimit)."""
@@ -41,12 +42,11 @@ BLOB_LIMIT = 5 * 1024 * 1024
 async def upload_blob(request: Call, sandbox: Given) -> Json:
     """Keep a file; its type is what the bytes say, not what the header says."""
     account, _ = viewer(request, sandbox)
-    data = await request.body()
-    if len(data) > BLOB_LIMIT:
+    blob = await receive(request.stream(), request.headers.get("content-type", "application/octet-stream"))
+    if blob.size > BLOB_LIMIT:
         raise XrpcError("PayloadTooLarge", "request entity too large", 413)
-    mime = sniff(data, request.headers.get("content-type", "application/octet-stream"))
-    blob = sandbox.store.add_blob(account.id, mime, data)
-    return {"blob": {"$type": "blob", "ref": {"$link": blob.cid}, "mimeType": mime, "size": len(data)}}
+    sandbox.store.add_blob(account.id, blob)
+    return {"blob": {"$type": "blob", "ref": {"$link": blob.cid}, "mimeType": blob.mime, "size": blob.size}}
 
 
 @post("/com.atproto.repo.createRecord", status_code=200)

@@ -121,5 +121,5 @@ def check_blobs(store: Store, account: str, record: Mapping[str, Any]) -> None:
             raise XrpcError("BlobNotFound", f"Could not find blob: {ref}")
         if blob.mime != image["image"]["mimeType"]:
             raise XrpcError("InvalidMimeType", f"Referenced MimeType does not match stored blob: {ref}")
-        if len(blob.data) != image["image"]["size"]:
+        if blob.size != image["image"]["size"]:
             raise XrpcError("InvalidSize", f"Size does not match stored blob: {ref}")

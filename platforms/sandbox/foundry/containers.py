@@ -2,16 +2,25 @@
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
+import httpx
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 
 from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.foundry.rules import CONTAINER_LASTS, MIMES, NAME, TEXT_LIMIT, ApiError
 from platforms.sandbox.foundry.tokens import read_body, viewer
 from platforms.sandbox.quirks import Quirk
-from platforms.sandbox.values import Account, Post, sniff
+from platforms.sandbox.receiving import in_form, receive
+from platforms.sandbox.values import Account, Blob, Post
+
+_HERE = ("127.0.0.1", "::1", "localhost")
+"""Hosts that files are fetched from. What is elsewhere is believed to be there."""
+_ELSEWHERE = Blob("", "", 0, b"")
+_FETCHED_WITHIN = 20
+"""Seconds between two bytes."""
 
 
 class Status(StrEnum):
@@ -51,30 +60,52 @@ class Container:
 
 @post("/v1/containers", status_code=200)
 async def create(request: Call, sandbox: Given) -> Json:
-    """Cast a text with at most one file: its bytes in a form, or an address, which is believed: nothing leaves this machine."""
+    """Cast a text with at most one file: its bytes in a form, or an address to fetch it from."""
     account, sent = viewer(request, sandbox), await read_body(request)
     text, media_url = str(sent.get("text") or ""), str(sent.get("media_url") or "")
-    file = sent.get("file")
-    data = await file.read() if isinstance(file, UploadFile) else b""
+    blob = await _file(sent.get("file"), media_url)
     if len(text) > TEXT_LIMIT:
         raise ApiError(100, "text_too_long", f"Param text must be at most {TEXT_LIMIT} characters long.")
-    if not (text.strip() or data or media_url):
+    if not (text.strip() or media_url or (blob and blob.size)):
         raise ApiError(100, "nothing_to_cast", "A text or a file is needed.")
-    mime = sniff(data, "")
-    unsuitable = "UNKNOWN_FORMAT" if data and mime not in MIMES else ""
+    if blob and blob.size:
+        sandbox.store.add_blob(account.id, blob)
+    refused = sandbox.quirks.has(NAME, Quirk.REFUSES_PROCESSED, account.id)
     made = Container(
         id=sandbox.store.snowflake(),
         account=account.id,
         text=text,
         alt=str(sent.get("alt") or ""),
-        cid=sandbox.store.add_blob(account.id, mime, data).cid if data else "",
+        cid=blob.cid if blob and blob.size else "",
         media_url=media_url,
         made_at=sandbox.store.clock(),
         ready_at=sandbox.store.clock() + _works(request, sandbox, account),
-        refusal="AGAINST_RULES" if sandbox.quirks.has(NAME, Quirk.REFUSES_PROCESSED, account.id) else unsuitable,
+        refusal="AGAINST_RULES" if refused else _unsuitable(blob),
     )
     sandbox.store.keep(NAME, made.id, asdict(made))
     return {"id": made.id}
+
+
+async def _file(file: object, media_url: str) -> Blob | None:
+    """What was sent or could be fetched; ``None`` if that was not possible, or not tried: nothing leaves this machine."""
+    if not media_url:
+        return await receive(in_form(file))
+    if urlsplit(media_url).hostname not in _HERE:
+        return _ELSEWHERE
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=_FETCHED_WITHIN) as http,
+            http.stream("GET", media_url) as answer,
+        ):
+            return await receive(answer.aiter_bytes()) if answer.status_code == HTTPStatus.OK else None
+    except httpx.HTTPError:
+        return None
+
+
+def _unsuitable(blob: Blob | None) -> str:
+    if blob is None:
+        return "NOT_FETCHED"
+    return "UNKNOWN_FORMAT" if blob.size and blob.mime not in MIMES else ""
 
 
 def _works(request: Call, sandbox: Sandbox, account: Account) -> float:

@@ -63,10 +63,10 @@ class Foundry:
         """By name."""
         return f"/{NAME}/{account.handle}"
 
-    def look(self, store: Store, post: Post) -> Look:  # noqa: ARG002 -- everything is in the post
-        """Plain text and perhaps a picture; one that is elsewhere is not fetched."""
-        cid = post.body["cid"]
-        return Look(from_plain(post.text), [Picture(cid, post.body["alt"])] if cid else [])
+    def look(self, store: Store, post: Post) -> Look:
+        """Plain text and perhaps a picture."""
+        blob = store.blob(post.body["cid"])
+        return Look(from_plain(post.text), [Picture(blob.cid, post.body["alt"])] if blob and blob.data else [])
 
     def sign_in(self, server: str) -> Sequence[tuple[str, str]]:
         """What the connect form asks for."""

@@ -12,7 +12,7 @@ DAILY = 100
 ZONE = ZoneInfo("America/Los_Angeles")
 CONTAINER_LASTS = 24 * 3600.0
 TOKEN_LASTS = 60 * 24 * 3600.0
-MIMES = ("image/jpeg", "image/png")
+MIMES = ("image/jpeg", "image/png", "video/mp4")
 
 
 class ApiError(Exception):

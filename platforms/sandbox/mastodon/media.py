@@ -1,14 +1,14 @@
 """Files: each is uploaded before its status, processed, and attached once."""
 
 from litestar import Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 
 from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.mastodon.oauth import read_body, viewer
 from platforms.sandbox.mastodon.rules import MAX_FILES, ApiError, check_upload
 from platforms.sandbox.mastodon.views import ready, show_upload
-from platforms.sandbox.values import Account, Upload, sniff
+from platforms.sandbox.receiving import in_form, receive
+from platforms.sandbox.values import Account, Upload
 
 
 @post("/api/v2/media", status_code=200)
@@ -16,13 +16,11 @@ async def upload_media(request: Call, sandbox: Given) -> Response[Json]:
     """Keep a file: 200 when it is ready, 202 while it is being processed."""
     account, _ = viewer(request, sandbox, "write:media")
     sent = await read_body(request)
-    file = sent.get("file")
-    data = await file.read() if isinstance(file, UploadFile) else b""
-    mime, description = sniff(data, ""), str(sent.get("description") or "")
-    check_upload(mime, len(data), description)
-    blob = sandbox.store.add_blob(account.id, mime, data)
+    blob, description = await receive(in_form(sent.get("file"))), str(sent.get("description") or "")
+    check_upload(blob.mime, blob.size, description)
+    sandbox.store.add_blob(account.id, blob)
     ready_at = sandbox.store.clock() + request.scope["state"].get("processing", 0.0)
-    upload = Upload(sandbox.store.snowflake(), account.id, blob.cid, mime, description, ready_at, None)
+    upload = Upload(sandbox.store.snowflake(), account.id, blob.cid, blob.mime, description, ready_at, None)
     sandbox.store.add_upload(upload)
     return Response(show_upload(request, sandbox, upload), status_code=200 if ready(sandbox, upload) else 202)
 

@@ -1,23 +1,31 @@
 """Files as one network takes them, kept beside the original: an attempt that is made again need not make them again.
 
 What is made follows from a plan (:mod:`platforms.fitting`), and is kept under the plan's key: accounts whose rules come to the
-same share it, and an edit of the post changes nothing about it.
+same share it, and an edit of the post changes nothing about it. It goes from file to file; nothing here holds one in memory.
 """
 
 import asyncio
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from app import pictures, runtime
 from app.models import MediaFile
-from app.storage import Missing, keys, pieces, whole
+from app.storage import Missing, Stored, from_disk, keys, to_disk
 from platforms.base import MediaFacts, MediaRule, Problem
 from platforms.fitting import Rendition, plan
 
-LIMIT = 64 * 1024 * 1024
-"""Bytes of a picture: more than any that was taken."""
 
-_being_made: dict[str, asyncio.Task[bytes]] = {}
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is to be sent: where it lies, how many bytes that are, and of which type."""
+
+    key: str
+    size: int
+    mime: str
+
+
+_being_made: dict[str, asyncio.Task[Ready]] = {}
 
 
 def facts(file: MediaFile) -> MediaFacts:
@@ -33,10 +41,10 @@ def planned(file: MediaFile, rule: MediaRule) -> Rendition | Problem:
     return plan(facts(file), rule)
 
 
-async def read(file: MediaFile, rule: MediaRule | None) -> bytes:
-    """The bytes of ``file``, made to fit ``rule`` if there is one.
+async def ready(file: MediaFile, rule: MediaRule | None) -> Ready:
+    """``file``, made to fit ``rule`` if there is one and if that was not done before.
 
-    Raises ``Missing``, :class:`app.pictures.Failed`, :class:`app.pictures.Unfit`.
+    Raises ``StorageError``, :class:`app.pictures.Failed`, :class:`app.pictures.Unfit`.
 
     Who is canceled while it is made (a step limit, a stop) loses nothing: it is made and kept all the same, and the next attempt
     finds it. Two that want the same wait for one.
@@ -44,11 +52,12 @@ async def read(file: MediaFile, rule: MediaRule | None) -> bytes:
     rendition = planned(file, rule) if rule else Rendition(facts(file))
     if isinstance(rendition, Problem):
         raise pictures.Unfit(rendition.message)
+    mime = rendition.fitted.mime
     if not rendition.steps:
-        return await _whole(file.path)
-    path = keys.beside(file.path, rendition.key, mime=rendition.fitted.mime)
+        return _ready(await _head(file.path), mime)
+    path = keys.beside(file.path, rendition.key, mime=mime)
     try:
-        return await _whole(path)
+        return _ready(await _head(path), mime)
     except Missing:
         pass
     if path not in _being_made:
@@ -57,15 +66,20 @@ async def read(file: MediaFile, rule: MediaRule | None) -> bytes:
     return await asyncio.shield(_being_made[path])
 
 
-async def _make(file: MediaFile, rendition: Rendition, path: str) -> bytes:
+async def _make(file: MediaFile, rendition: Rendition, path: str) -> Ready:
+    storage = runtime.current().storage
     with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
         source, target = Path(folder, "source"), Path(folder, "target")
-        await asyncio.to_thread(source.write_bytes, await _whole(file.path))
+        await to_disk(storage.read(file.path), source)
         made = await pictures.render(source, target, facts(file), rendition)
-        fitted = await asyncio.to_thread(target.read_bytes)
-    await runtime.current().storage.write(path, pieces(fitted), mime=made.mime, size=len(fitted))
-    return fitted
+        stored = await storage.write(path, from_disk(target), mime=made.mime, size=made.size)
+    return _ready(stored, made.mime)
 
 
-async def _whole(path: str) -> bytes:
-    return await whole(runtime.current().storage.read(path), limit=LIMIT)
+async def _head(path: str) -> Stored:
+    return await runtime.current().storage.head(path)
+
+
+def _ready(stored: Stored, mime: str) -> Ready:
+    """``mime`` comes from the plan: older files have none in their names."""
+    return Ready(stored.key, stored.size, mime)

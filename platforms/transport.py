@@ -103,19 +103,24 @@ class Transport(httpx.AsyncBaseTransport):
         return self._session
 
     async def _answer(self, request: httpx.Request) -> aiohttp.ClientResponse:
-        timeout = request.extensions.get("timeout", {})
+        timeout, patience = request.extensions.get("timeout", {}), asyncio.timeout(None)
+        body = _Body(request, patience, timeout.get("write"))
         try:
-            async with asyncio.timeout(None) as patience:
+            async with patience:
                 return await self._opened().request(
                     request.method,
                     _target(request.url),
                     headers=_headers(request),
-                    data=_body(request, patience, timeout.get("write")),
+                    data=body.data,
                     allow_redirects=False,
                     timeout=_limits(timeout),
                 )
         except TimeoutError as error:
             raise httpx.WriteTimeout("the server does not take what is sent") from error
+        except httpx.HTTPError as error:
+            if body.failure is not None:  # the connection was broken off because there was no more to send
+                raise body.failure from error
+            raise
         except ValueError as error:  # what happens later is one of httpx's errors
             raise httpx.UnsupportedProtocol("no request can be made of this") from error
 
@@ -196,25 +201,44 @@ def _limits(timeout: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=timeout.get("pool"), sock_connect=timeout.get("connect"), sock_read=timeout.get("read"))
 
 
-def _body(request: httpx.Request, patience: asyncio.Timeout, seconds: float | None) -> bytes | AsyncIterator[bytes] | None:
-    """A short body as it is; a long one in pieces, and ``patience`` ends when none of it is taken for so many ``seconds``."""
-    try:
-        content = request.content
-    except httpx.RequestNotRead:
-        return _pieces(request, patience, seconds)
-    return _pieces(request, patience, seconds) if len(content) > _PIECE else content or None
+class _Body:
+    """What is sent: a short body as it is, a long one in pieces. ``patience`` ends when none of it is taken for ``seconds``.
 
+    The time that its source takes for the next piece is not the server's. ``failure`` is why there was none: aiohttp would tell
+    of a connection that broke.
+    """
 
-async def _pieces(request: httpx.Request, patience: asyncio.Timeout, seconds: float | None) -> AsyncIterator[bytes]:
-    if not isinstance(request.stream, httpx.AsyncByteStream):
-        raise TypeError("an asynchronous client sends an asynchronous stream")
-    async for chunk in request.stream:
-        for start in range(0, len(chunk), _PIECE):
-            _wait(patience, seconds)
-            yield chunk[start : start + _PIECE]
-    _wait(patience, None)  # aiohttp begins to wait for the answer
+    def __init__(self, request: httpx.Request, patience: asyncio.Timeout, seconds: float | None) -> None:
+        self._request, self._patience, self._seconds = request, patience, seconds
+        self.failure: Exception | None = None
 
+    @property
+    def data(self) -> bytes | AsyncIterator[bytes] | None:
+        """For aiohttp."""
+        try:
+            content = self._request.content
+        except httpx.RequestNotRead:
+            return self._pieces()
+        return self._pieces() if len(content) > _PIECE else content or None
 
-def _wait(patience: asyncio.Timeout, seconds: float | None) -> None:
-    with suppress(RuntimeError):  # the answer came before all was sent
-        patience.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks():
+            for start in range(0, len(chunk), _PIECE):
+                self._wait(self._seconds)
+                yield chunk[start : start + _PIECE]
+            self._wait(None)  # for what comes next, and in the end for the answer, of which aiohttp takes care
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        stream = self._request.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous client sends an asynchronous stream")
+        try:
+            async for chunk in stream:
+                yield chunk
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _wait(self, seconds: float | None) -> None:
+        with suppress(RuntimeError):  # the answer came before all was sent
+            self._patience.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)

@@ -1,17 +1,29 @@
 """From documents to the frozen :class:`platforms.base.Content` an adapter gets."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from enum import Enum, auto
 
-from app import pictures, renditions
+from app import renditions
+from app.engine import sources
+from app.engine.sources import Gone, Kept
 from app.models import Account, Attachment, Delivery, MediaFile, Receipt, reading
-from app.storage import Missing
 from platforms import REGISTRY
-from platforms.base import Content, Media, MediaKind, MediaRule, MediaRules, PartKind, Reference
-from platforms.errors import MediaRejected
+from platforms.base import Content, Media, MediaFacts, MediaKind, MediaRule, MediaRules, PartKind, Problem, Reference
 from platforms.fitting import Rendition
+
+
+class Files(Enum):
+    """How much is known of a content's files."""
+
+    ANNOUNCED = auto()
+    """As they will be: enough for a preflight, and nothing is opened."""
+    MADE = auto()
+    """As they are sent: made, and of exactly the size that is told."""
+    PAST = auto()
+    """What was sent is asked about: they need not exist any more."""
 
 
 async def build(
@@ -23,26 +35,25 @@ async def build(
     options: Mapping[str, str],
     created_at: datetime,
     kind: PartKind = PartKind.POST,
-    sent: bool = False,
+    files: Files = Files.ANNOUNCED,
 ) -> Content:
-    """Content for ``account``, with its pictures announced as they will be sent there.
+    """Content for ``account``. Raises ``MediaRejected`` if a picture is gone, and what :meth:`Kept.made` does.
 
-    Raises ``MediaRejected`` if a picture is gone: nothing is left out silently. ``sent``: only the past is asked about, which
-    needs no file any more.
+    Several files are made at the same time.
     """
     capabilities = REGISTRY[account.platform].capabilities_for(account.limits)
     rules = (capabilities.for_part(kind) or capabilities).media
     return Content(
         text=text,
         created_at=created_at,
-        media=tuple([await _announced(attachment, account.platform, rules, sent=sent) for attachment in attachments]),
+        media=tuple(await asyncio.gather(*(_found(attachment, account, rules, files) for attachment in attachments))),
         language=language,
         options=dict(options),
         kind=kind,
     )
 
 
-async def of_part(delivery: Delivery, account: Account, *, sent: bool = False) -> Content:
+async def of_part(delivery: Delivery, account: Account, *, files: Files) -> Content:
     """The content of the delivery's current part, and what it answers. Raises like :func:`build`.
 
     The post's own files and options are the first part's; later parts bring theirs along.
@@ -56,7 +67,7 @@ async def of_part(delivery: Delivery, account: Account, *, sent: bool = False) -
         options=delivery.options if first else part.options,
         created_at=delivery.content_at,
         kind=part.kind,
-        sent=sent,
+        files=files,
     )
     before = [_reference(earlier.receipt) for earlier in delivery.parts[: delivery.position] if earlier.receipt]
     if first or not before:
@@ -72,49 +83,29 @@ def _reference(receipt: Receipt) -> Reference:
 # --- media -----------------------------------------------------------------------------------------------------------
 
 
-async def _announced(attachment: Attachment, platform: str, rules: MediaRules, *, sent: bool) -> Media:
+def problems(account: Account, content: Content) -> list[Problem]:
+    """What is wrong with its files here, whatever they are: a network that fetches them needs an address."""
+    fetched = any(isinstance(one.source, Kept) and one.source.rule and one.source.rule.by_address for one in content.media)
+    refusal = sources.unreachable(account) if fetched else None
+    return [Problem("media", "no_address", refusal)] if refusal else []
+
+
+async def _found(attachment: Attachment, account: Account, rules: MediaRules, files: Files) -> Media:
     file = await reading.get(MediaFile, attachment.media_id)
     if file is not None:
-        return _adapted(file, attachment.alt, platform, rules.of(MediaKind.of(file.mime)))
-    if not sent:
-        raise _gone(platform)
-    return Media(str(attachment.media_id), "", 0, 0, 0, attachment.alt, partial(_read_nothing, platform))
+        source = Kept(file, rules.of(MediaKind.of(file.mime)), account)
+        announced = Media(str(file.id), _announced(file, source.rule), attachment.alt, source)
+        return await source.made(announced) if files is Files.MADE else announced
+    if files is not Files.PAST:
+        raise sources.gone(account.platform)
+    return Media(str(attachment.media_id), MediaFacts("", 0), attachment.alt, Gone(account.platform))
 
 
-def _gone(platform: str) -> MediaRejected:
-    return MediaRejected(
-        platform, "media_gone", "One of its pictures no longer exists. Edit the post, and add the picture again."
-    )
-
-
-async def _read_nothing(platform: str) -> bytes:
-    raise _gone(platform)
-
-
-def _adapted(file: MediaFile, alt: str, platform: str, rule: MediaRule | None) -> Media:
-    """What will be made to fit when it is read is announced as what comes out: its type, and the most bytes and pixels it has.
+def _announced(file: MediaFile, rule: MediaRule | None) -> MediaFacts:
+    """What will be made to fit when it is sent is announced as what comes out: its type, and the most bytes and pixels it has.
 
     What cannot be made to fit is announced as it is, and the preflight tells why not. Without a ``rule`` the network takes no
     such file, which it tells too.
     """
     found = renditions.planned(file, rule) if rule else None
-    facts = found.fitted if isinstance(found, Rendition) else renditions.facts(file)
-    return Media(
-        id=str(file.id),
-        mime=facts.mime,
-        size=facts.size,
-        width=facts.width,
-        height=facts.height,
-        alt=alt,
-        read=partial(_read_fitted, file, platform, rule),
-        duration=facts.duration if facts.is_film else None,
-    )
-
-
-async def _read_fitted(file: MediaFile, platform: str, rule: MediaRule | None) -> bytes:
-    try:
-        return await renditions.read(file, rule)
-    except Missing:
-        raise _gone(platform) from None
-    except pictures.Unfit as unfit:
-        raise MediaRejected(platform, "media_unfit", str(unfit)) from None
+    return found.fitted if isinstance(found, Rendition) else renditions.facts(file)

@@ -275,8 +275,8 @@ async def _publish_part(checkpoint: DeliveryCheckpoint) -> Outcome:
 
 async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     delivery, account = checkpoint.delivery, checkpoint.account
-    content = await contents.of_part(delivery, account)
     async with checkpoint.step_limit():
+        content = await contents.of_part(delivery, account, files=contents.Files.MADE)
         return await REGISTRY[delivery.platform].publish(
             await access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )

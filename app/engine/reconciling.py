@@ -96,7 +96,7 @@ async def _with_fresh_tokens(delivery: Delivery, account: Account) -> Answer:
 async def _call_adapter(delivery: Delivery, account: Account) -> Answer:
     attempt = SentAttempt(
         key=delivery.parts[delivery.position].key,
-        content=await contents.of_part(delivery, account, sent=True),
+        content=await contents.of_part(delivery, account, files=contents.Files.PAST),
         saved=json.loads(delivery.saved),
         sent_at=delivery.fenced_at if delivery.fenced_at > EPOCH else delivery.first_sent_at,
         first_sent_at=delivery.first_sent_at if delivery.first_sent_at > EPOCH else None,

@@ -15,14 +15,15 @@ from app.storage import keys
 from app.storage.bucket import Bucket
 from app.storage.errors import Mismatch, Missing, Refused, StorageError, TooLarge, Unavailable
 from app.storage.folder import Folder
-from app.storage.streams import pieces, whole
-from app.storage.values import Part, Signed, Stored, Upload, part_size
+from app.storage.streams import from_disk, pieces, to_disk
+from app.storage.values import Origin, Part, Signed, Stored, Upload, part_size
 
 __all__ = [
     "Bucket",
     "Folder",
     "Mismatch",
     "Missing",
+    "Origin",
     "Part",
     "Refused",
     "Signed",
@@ -32,16 +33,22 @@ __all__ = [
     "TooLarge",
     "Unavailable",
     "Upload",
+    "from_disk",
     "keys",
     "open_storage",
     "part_size",
     "pieces",
-    "whole",
+    "to_disk",
 ]
 
 
 class Storage(Protocol):
     """Files under keys of :mod:`app.storage.keys`. What is no key is ``Missing``."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the addresses of :meth:`get_url` lead."""
+        ...
 
     async def put_url(self, key: str, *, mime: str, size: int, lasts: timedelta) -> Signed:
         """Where a browser may put exactly ``size`` bytes of ``mime``, as often as it likes. Raises ``TooLarge``."""

@@ -17,7 +17,10 @@ from app.storage import keys
 from app.storage.clients import code_of, connect, in_our_words, provider_of
 from app.storage.errors import Mismatch, Missing, Refused, StorageError, TooLarge, Unavailable
 from app.storage.streams import PIECE, in_thread, regrouped
-from app.storage.values import MAX_PARTS, MAX_PUT, Part, Signed, Stored, Upload, in_order, part_size, until
+from app.storage.values import MAX_PARTS, MAX_PUT, Origin, Part, Signed, Stored, Upload, in_order, part_size, until
+
+RESUMED = 3
+"""How often in a row a read that breaks off goes on, besides what boto3 tries by itself."""
 
 
 class Bucket:
@@ -35,6 +38,11 @@ class Bucket:
             return await in_thread(call, Bucket=self._name, **params)
 
     # --- addresses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def origin(self) -> Origin:
+        """The bucket's own server."""
+        return Origin(self._signer.meta.endpoint_url, "CARILLON_S3_PUBLIC_URL")
 
     async def put_url(self, key: str, *, mime: str, size: int, lasts: timedelta) -> Signed:
         """Type and size are signed headers: the bucket refuses any others."""
@@ -71,21 +79,33 @@ class Bucket:
         return Stored(key, answer["ContentLength"], _plain(answer["ETag"]), answer["LastModified"], answer.get("ContentType", ""))
 
     async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
-        """One GetObject, read as fast as it is wanted."""
-        if end is not None and end <= start:
-            return
+        """One GetObject, read as fast as it is wanted; one more from where it was, if the connection breaks in between."""
+        etag, left = "", RESUMED
+        while end is None or start < end:
+            body, etag = await self._open(key, start, end, etag)
+            try:
+                while piece := await self._piece(body):
+                    start, left = start + len(piece), RESUMED
+                    yield piece
+                return
+            except Unavailable:
+                if not left:
+                    raise
+                left -= 1
+            finally:
+                body.close()
+
+    async def _open(self, key: str, start: int, end: int | None, etag: str) -> tuple[Any, str]:
+        """The body and the file's tag. With an ``etag``: of that file, and ``Unavailable`` if another one took its place."""
+        same = {"IfMatch": etag} if etag else {}
         part = {"Range": f"bytes={start}-{'' if end is None else end - 1}"} if start or end is not None else {}
         try:
-            body = (await self._ask(self._s3.get_object, Key=keys.check(key), **part))["Body"]
+            answer = await self._ask(self._s3.get_object, Key=keys.check(key), **same, **part)
         except Refused as error:
             if code_of(error.__cause__) == "InvalidRange":  # nothing lies behind the end
-                return
+                return BytesIO(), etag
             raise
-        try:
-            while piece := await self._piece(body):
-                yield piece
-        finally:
-            body.close()
+        return answer["Body"], answer["ETag"]
 
     async def _piece(self, body: Any) -> bytes:
         with in_our_words():

@@ -13,7 +13,7 @@ from app.storage import disk, folder_uploads, keys
 from app.storage.errors import Mismatch, TooLarge
 from app.storage.signing import Grant
 from app.storage.streams import PIECE, in_thread, regrouped
-from app.storage.values import MAX_PARTS, MAX_PUT, MEBIBYTE, Part, Signed, Stored, Upload, until
+from app.storage.values import MAX_PARTS, MAX_PUT, MEBIBYTE, Origin, Part, Signed, Stored, Upload, until
 
 _BATCH = 500
 """Files listed in one go."""
@@ -28,6 +28,11 @@ class Folder:
         self._public_url = (public_url or "").rstrip("/")
 
     # --- addresses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def origin(self) -> Origin:
+        """Our own server."""
+        return Origin(self._public_url, "CARILLON_PUBLIC_URL")
 
     async def put_url(self, key: str, *, mime: str, size: int, lasts: timedelta) -> Signed:
         """A path on our own server."""

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from app.storage.errors import TooLarge
 from app.storage.values import MEBIBYTE
 
 PIECE = 256 * 1024
@@ -31,14 +31,18 @@ async def pieces(data: bytes) -> AsyncGenerator[bytes, None]:
         yield data[start : start + MEBIBYTE]
 
 
-async def whole(source: AsyncIterable[bytes], *, limit: int) -> bytes:
-    """All of a small file. Raises ``TooLarge`` once it has more than ``limit`` bytes."""
-    found = bytearray()
-    async for piece in source:
-        found += piece
-        if len(found) > limit:
-            raise TooLarge(f"more than {limit} bytes")
-    return bytes(found)
+async def to_disk(source: AsyncIterable[bytes], path: Path) -> None:
+    """Write what comes to ``path``, for a program that opens files by their names. Raises what ``source`` raises."""
+    with await in_thread(path.open, "wb") as file:
+        async for piece in source:
+            await in_thread(file.write, piece)
+
+
+async def from_disk(path: Path) -> AsyncGenerator[bytes, None]:
+    """What lies at ``path``."""
+    with await in_thread(path.open, "rb") as file:
+        while piece := await in_thread(file.read, PIECE):
+            yield piece
 
 
 async def regrouped(source: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes, None]:

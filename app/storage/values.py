@@ -41,6 +41,14 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme and host of addresses for reading; ``url`` is empty if they are paths. ``setting`` is the variable that decides."""
+
+    url: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """An upload in parts that was begun and not completed."""
 

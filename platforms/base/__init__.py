@@ -41,7 +41,7 @@ from platforms.base.connecting import (
     Tokens,
 )
 from platforms.base.content import Content, PartKind, Profile, Reference, Session
-from platforms.base.media import NO_MEDIA, Media, MediaFacts, MediaKind, MediaRule, MediaRules
+from platforms.base.media import FETCHED_WITHIN, NO_MEDIA, Media, MediaFacts, MediaKind, MediaRule, MediaRules, Source
 from platforms.base.outcomes import (
     Absent,
     Answer,
@@ -58,6 +58,7 @@ from platforms.base.outcomes import (
 )
 
 __all__ = [
+    "FETCHED_WITHIN",
     "NO",
     "NO_MEDIA",
     "YES",
@@ -99,6 +100,7 @@ __all__ = [
     "Segment",
     "SentAttempt",
     "Session",
+    "Source",
     "TextRule",
     "Tokens",
     "Unnamed",

@@ -1,9 +1,10 @@
 """A file that goes into a post, and the rules by which a network takes files."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 
 class MediaKind(StrEnum):
@@ -20,29 +21,6 @@ class MediaKind(StrEnum):
         if mime == "image/gif":
             return cls.GIF
         return {"image": cls.IMAGE, "video": cls.VIDEO}.get(mime.partition("/")[0], cls.DOCUMENT)
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """One attached file. ``read`` fetches the bytes when they are needed, so that validation costs no I/O.
-
-    ``size`` in bytes, ``width`` and ``height`` in pixels, 0 if unknown; ``alt`` is ``""`` when the person gave none.
-    ``duration`` is a video's, ``None`` for what has none or is not known (YouTube, Threads, X and others limit it).
-    """
-
-    id: str
-    mime: str
-    size: int
-    width: int
-    height: int
-    alt: str
-    read: Callable[[], Awaitable[bytes]] = field(repr=False, compare=False)
-    duration: timedelta | None = None
-
-    @property
-    def kind(self) -> MediaKind:
-        """What people take it for."""
-        return MediaKind.of(self.mime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +59,78 @@ class MediaFacts:
     def animated(self) -> bool:
         """Whether it is a picture that moves: GIF, WebP or PNG of several frames."""
         return self.frames > 1 and not self.is_film
+
+
+FETCHED_WITHIN = timedelta(hours=24)
+"""How long an address works, if nobody says otherwise: networks fetch at once, and once more when a container is cast again."""
+
+
+class Source(Protocol):
+    """Where a file's bytes come from. They are never held together: who opens it gets one chunk at a time.
+
+    What goes wrong is one of :mod:`platforms.errors`: ``Transient`` if it may work later, ``MediaRejected`` if the file is gone
+    or nothing makes it fit, ``Misconfigured`` if only the operator can help.
+    """
+
+    def open(self, start: int = 0) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` to the end, exactly as many as were announced, or an error. Each call begins anew."""
+        ...
+
+    async def address(self, lifetime: timedelta) -> str:
+        """Where a network may fetch the file for so long: https, with a signature that is good for this file only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One attached file. Its bytes are fetched when they are sent, so that validation costs no I/O.
+
+    ``facts`` are those of what is sent. ``publish`` gets the exact size; before, while a post is composed, a file that will be
+    made to fit is announced with the most bytes and pixels it can have. ``alt`` is ``""`` when the person gave none.
+    """
+
+    id: str
+    facts: MediaFacts
+    alt: str
+    source: Source = field(repr=False, compare=False)
+
+    def open(self, start: int = 0) -> AsyncIterator[bytes]:
+        """See :meth:`Source.open`: for networks that take the bytes, in one request or part after part."""
+        return self.source.open(start)
+
+    async def address(self, lifetime: timedelta = FETCHED_WITHIN) -> str:
+        """See :meth:`Source.address`: for networks whose rule says ``by_address``."""
+        return await self.source.address(lifetime)
+
+    @property
+    def mime(self) -> str:
+        """Its type."""
+        return self.facts.mime
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.facts.size
+
+    @property
+    def width(self) -> int:
+        """Pixels as shown; 0 if not known."""
+        return self.facts.width
+
+    @property
+    def height(self) -> int:
+        """Pixels as shown; 0 if not known."""
+        return self.facts.height
+
+    @property
+    def duration(self) -> timedelta | None:
+        """A film's; ``None`` for what has none or is not known (YouTube, Threads, X and others limit it)."""
+        return self.facts.duration if self.facts.is_film else None
+
+    @property
+    def kind(self) -> MediaKind:
+        """What people take it for."""
+        return MediaKind.of(self.mime)
 
 
 @dataclass(frozen=True, slots=True)

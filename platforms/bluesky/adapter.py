@@ -160,8 +160,7 @@ async def _upload(server: Xrpc, media: Iterable[Media], checkpoint: Checkpoint) 
     blobs: dict[str, Any] = dict(checkpoint.saved.get("blobs", {}))
     for item in media:
         if item.id not in blobs:
-            data = await item.read()
-            blobs[item.id] = await server.procedure(lexicon.ids.ComAtprotoRepoUploadBlob, lexicon.uploaded, data, item.mime)
+            blobs[item.id] = await server.upload(lexicon.ids.ComAtprotoRepoUploadBlob, lexicon.uploaded, item, checkpoint)
             await checkpoint.save(blobs=dict(blobs))
     return [blobs[item.id] for item in media]
 

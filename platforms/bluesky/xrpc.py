@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import httpx
 
+from platforms.base import Checkpoint, Media
 from platforms.bluesky.errors import PLATFORM, refusal, unclear
 from platforms.http import reading, sending
+from platforms.uploading import chunks
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
@@ -29,9 +31,16 @@ class Xrpc:
         return _understood(answer, read, mutation=False)
 
     async def procedure(self, nsid: str, read: Reader[T], body: bytes = b"", mime: str | None = None) -> T:
-        """Do something that nobody sees and that may be repeated (a sign-in, an upload). Raises like :meth:`query`."""
+        """Do something that nobody sees and that may be repeated (a sign-in). Raises like :meth:`query`."""
         with reading(PLATFORM):
             answer = await self.http.post(self._url(nsid), content=body, headers=self._headers(mime))
+        return _understood(answer, read, mutation=False)
+
+    async def upload(self, nsid: str, read: Reader[T], media: Media, checkpoint: Checkpoint) -> T:
+        """Send a file, chunk by chunk. Raises like :meth:`query`, and what its source and the checkpoint raise."""
+        headers = {**self._headers(media.mime), "Content-Length": str(media.size)}
+        with reading(PLATFORM):
+            answer = await self.http.post(self._url(nsid), content=chunks(media, checkpoint), headers=headers)
         return _understood(answer, read, mutation=False)
 
     async def mutate(self, nsid: str, read: Reader[T], body: bytes) -> T:

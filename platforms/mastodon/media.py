@@ -4,7 +4,6 @@ A server keeps an unattached upload for about a day, and older ones drop an unkn
 So an id from an earlier attempt is looked up before it is used, and the file is sent again if the server lost it.
 """
 
-import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any
@@ -17,6 +16,7 @@ from platforms.http import reading
 from platforms.mastodon.api import ENGLISH, bearer, fetch, odd_reply
 from platforms.mastodon.errors import NAME, refused
 from platforms.mastodon.reply import json_object, remote_id
+from platforms.uploading import form
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -43,24 +43,22 @@ async def upload_all(session: Session, files: Sequence[Media], checkpoint: Check
     for media in files:
         state = await _state(session, ids[media.id]) if media.id in ids else State.GONE
         if state is State.GONE:
-            ids[media.id], state = await _upload(session, media)
+            ids[media.id], state = await _upload(session, media, checkpoint)
             await checkpoint.save(**{SAVED: dict(ids)})
         states[ids[media.id]] = state
     await _until_ready(session, states, sleep)
     return [ids[media.id] for media in files]
 
 
-async def _upload(session: Session, media: Media) -> tuple[str, State]:
+async def _upload(session: Session, media: Media, checkpoint: Checkpoint) -> tuple[str, State]:
     """Send one file. Nobody sees it until it is attached, so a failed upload may simply be repeated."""
-    data = await media.read()
-    name = f"upload{mimetypes.guess_extension(media.mime) or ''}"
+    sent = form(media, {"description": media.alt} if media.alt else {}, checkpoint)
     with reading(NAME):
         response = await session.http.post(
             f"{session.server}/api/v2/media",
             params=ENGLISH,
-            headers=bearer(session.tokens["access"]),
-            files={"file": (name, data, media.mime)},
-            data={"description": media.alt} if media.alt else {},
+            headers={**bearer(session.tokens["access"]), **sent.headers},
+            content=sent.content,
         )
     if not response.is_success:
         raise refused(response, "upload")

@@ -35,6 +35,16 @@ def sandbox_url() -> Iterator[str]:
         thread.join()
 
 
+@pytest.fixture
+def stalled() -> Iterator[str]:
+    """The address of a server that accepts connections and reads nothing from them."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 @pytest.fixture(scope="session")
 async def http(sandbox_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The adapters' own guarded client, which may talk to the sandbox and to no other private host."""

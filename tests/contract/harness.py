@@ -1,6 +1,6 @@
 """What a contract test holds in its hands: an account, the judge, and a checkpoint that keeps a diary."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 from PIL import Image
 
-from platforms.base import Adapter, Consent, Content, Media, Outcome, SentAttempt, Session
+from platforms.base import Adapter, Consent, Content, Media, MediaFacts, Outcome, SentAttempt, Session
 
 LONG_AGO = timedelta(minutes=10)
 """Longer than any network needs to finish what it was sent."""
@@ -41,6 +41,35 @@ class Diary:
 
     async def note(self, request: httpx.Request) -> None:
         self.entries.append(f"{request.method} {request.url.path}")
+
+
+PIECE = 64 * 1024
+
+
+@dataclass
+class Pieces:
+    """A source of ``size`` bytes, of which ``piece`` makes those from a place on. ``asked`` counts the bytes that were asked for.
+
+    ``opened`` tells how often it was begun; ``failures`` are still to come, each in the middle of the file.
+    """
+
+    piece: Callable[[int], bytes]
+    size: int
+    asked: int = 0
+    opened: int = 0
+    failures: list[Exception] = field(default_factory=list)
+
+    async def open(self, start: int = 0) -> AsyncIterator[bytes]:
+        self.opened += 1
+        while start < self.size:
+            if self.failures and start >= self.size // 2:
+                raise self.failures.pop(0)
+            chunk = self.piece(start)
+            start, self.asked = start + len(chunk), self.asked + len(chunk)
+            yield chunk
+
+    async def address(self, lifetime: timedelta) -> str:
+        raise NotImplementedError
 
 
 @dataclass
@@ -100,9 +129,14 @@ def picture(alt: str = "A bell") -> Media:
     """A small real PNG."""
     file = BytesIO()
     Image.new("RGB", (32, 24), "goldenrod").save(file, "PNG")
-    data = file.getvalue()
+    return media(file.getvalue(), alt=alt, width=32, height=24)
 
-    async def read() -> bytes:
-        return data
 
-    return Media(str(uuid4()), "image/png", len(data), 32, 24, alt, read)
+def media(data: bytes, mime: str = "image/png", *, alt: str = "A bell", **facts: Any) -> Media:
+    """A file in memory."""
+    return Media(str(uuid4()), MediaFacts(mime, len(data), **facts), alt, Pieces(lambda at: data[at : at + PIECE], len(data)))
+
+
+async def whole(file: Media) -> bytes:
+    """All of its bytes."""
+    return b"".join([chunk async for chunk in file.open()])

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms import REGISTRY
-from platforms.base import Absent, Content, PartKind, Published, Reference
+from platforms import REGISTRY, uploading
+from platforms.base import Absent, Content, MediaFacts, PartKind, Published, Reference
 from platforms.errors import (
     Misconfigured,
     PlatformError,
@@ -20,11 +20,12 @@ from platforms.errors import (
     TimedOut,
     TokenExpired,
     Transient,
+    Unavailable,
     Unconfirmed,
 )
 from platforms.http import open_client
 from platforms.sandbox.connect import connect, connect_all
-from tests.contract.harness import Bench, Judge, picture, words
+from tests.contract.harness import PIECE, Bench, Diary, Judge, Pieces, picture, whole, words
 
 UNANSWERED = {
     "error_500": (Unconfirmed, 0),
@@ -139,6 +140,45 @@ async def test_a_second_attempt_uploads_nothing_again(bench: Bench) -> None:
     counted = await bench.judge.counted(bench.adapter.name)
     assert (counted["upload"], counted["publish"]) == (1, 2)
     assert len(await bench.judge.posts()) == 1
+
+
+async def test_a_file_is_asked_for_as_the_network_takes_it(bench: Bench, stalled: str) -> None:
+    """64 MB for a server that takes none of them: what was asked for lies in the kernel's buffers."""
+    source = Pieces(lambda _: bytes(PIECE), size=64 * 1024 * 1024)
+    large = replace(picture(), facts=MediaFacts("image/png", source.size), source=source)
+    async with open_client(allow=[stalled], read_timeout=0.5) as http:
+        session = replace(bench.session, server=stalled, http=http)
+        with pytest.raises(Unavailable):
+            await bench.adapter.publish(session, words(media=(large,)), key="key-1", checkpoint=bench.diary)
+    assert source.opened == 1
+    assert 0 < source.asked < source.size / 2
+
+
+async def test_a_file_that_breaks_off_proves_that_nothing_was_sent_and_is_opened_anew(bench: Bench) -> None:
+    bell = picture()
+    cut = Unavailable(bench.adapter.name, "storage_unavailable", "The disk is away.")
+    data = await whole(bell)
+    source = Pieces(lambda at: data[at : at + 16], bell.size, failures=[cut])
+    content = words(media=(replace(bell, source=source),))
+    with pytest.raises(Transient) as failure:
+        await bench.publish(content)
+    assert failure.value is cut
+    assert "fence" not in bench.diary.entries
+    assert (await bench.judge.posts(), source.opened) == ([], 1)
+    assert isinstance(await bench.publish(content), Published)
+    assert (len(await bench.judge.posts()), source.opened) == (1, 2)
+
+
+async def test_who_lost_the_lease_while_a_file_is_sent_stops_sending_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploading, "SIGN_OF_LIFE", 0.0)
+
+    class Lost(Diary):
+        async def save(self, **data: Any) -> None:
+            raise LookupError("somebody else has it")
+
+    with pytest.raises(LookupError):
+        await bench.adapter.publish(bench.session, words(media=(picture(),)), key="key-1", checkpoint=Lost())
+    assert await bench.judge.posts() == []
 
 
 async def test_the_preview_is_cut_from_the_whole_text(bench: Bench) -> None:

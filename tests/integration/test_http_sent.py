@@ -560,6 +560,36 @@ async def test_a_body_of_unknown_length_is_sent_in_chunks(server: Server, client
     assert bytes(chunks) == b"5\r\nring \r\n4\r\nring\r\n0\r\n\r\n"
 
 
+async def test_a_file_that_cannot_be_read_on_breaks_the_request_off_and_says_why(
+    server: Server, client: httpx.AsyncClient
+) -> None:
+    async def cut() -> AsyncIterator[bytes]:
+        yield bytes(MEGABYTE)
+        raise LookupError("the disk is gone")
+
+    received = bytearray()
+
+    async def waits_for_all(caller: Caller) -> None:
+        await caller.head()
+        received.extend(await caller.reader.read())
+
+    server.acts = [waits_for_all]
+    with pytest.raises(LookupError, match="the disk is gone"), reading("belfry"):
+        await client.post(server.url, content=cut(), headers={"Content-Length": str(2 * MEGABYTE)})
+    assert len(received) <= MEGABYTE
+
+
+async def test_the_time_that_a_file_takes_to_be_read_is_not_the_servers(server: Server, client: httpx.AsyncClient) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(2):
+            await asyncio.sleep(0.4)
+            yield b"ring"
+
+    impatient = httpx.Timeout(SILENT, write=0.2)
+    answer = await client.post(server.url, content=slow(), headers={"Content-Length": "8"}, timeout=impatient)
+    assert answer.text == "ok"
+
+
 # --- ahead of time ----------------------------------------------------------------------------------------------------
 
 

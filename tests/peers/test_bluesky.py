@@ -25,6 +25,7 @@ from platforms.errors import (
     TokenRevoked,
     Unavailable,
 )
+from tests.contract.harness import media as file
 from tests.peers.conftest import MAIN_PASSWORD, Pds, Person, call
 from tests.unit.platforms.bluesky.fake_pds import SavedCheckpoint
 
@@ -56,11 +57,8 @@ def post(text: str = "Hello", *media: Media, **facts: Any) -> Content:
 def picture(data: bytes | None = None, **facts: Any) -> Media:
     content = data if data is not None else png()
 
-    async def read() -> bytes:
-        return content
-
-    known = {"mime": "image/png", "size": len(content), "width": 64, "height": 48, "alt": "A blue field"}
-    return Media(id="picture", read=read, **known | facts)
+    known = {"mime": "image/png", "alt": "A blue field", "width": 64, "height": 48}
+    return replace(file(content, **known | facts), id="picture")
 
 
 def png(padding: int = 0) -> bytes:

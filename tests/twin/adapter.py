@@ -19,6 +19,7 @@ from platforms.base import (
     Checkpoint,
     Content,
     Idempotency,
+    Media,
     MediaKind,
     MediaRule,
     MediaRules,
@@ -43,6 +44,7 @@ from platforms.base import (
 from platforms.errors import UnexpectedReply
 from platforms.http import reading, sending
 from platforms.preflight import files
+from platforms.uploading import form
 from tests.twin.connect import Password, bearer, read_limits, renew
 from tests.twin.errors import NAME, ZONE, failed, json_object, refused
 
@@ -58,6 +60,7 @@ OFTEN = timedelta(seconds=1)
 _PICTURE = MediaRule(
     MediaKind.IMAGE, max_count=1, mimes=frozenset({"image/jpeg", "image/png"}), max_bytes=8_000_000, alt_limit=1000
 )
+_FILM = MediaRule(MediaKind.VIDEO, max_count=1, mimes=frozenset({"video/mp4"}), max_bytes=2_000_000_000, alt_limit=1000)
 
 
 def _utc_now() -> datetime:
@@ -65,14 +68,17 @@ def _utc_now() -> datetime:
 
 
 class Foundry:
-    """See :class:`platforms.base.Adapter`. ``pause`` is the time between two looks at a container, in seconds."""
+    """See :class:`platforms.base.Adapter`. ``pause`` is the time between two looks at a container, in seconds.
+
+    ``by_address``: the network fetches files itself, as Instagram and Threads do.
+    """
 
     name = NAME
     label = "The foundry"
     colour = "#9a5b13"
     capabilities = Capabilities(
         text=TextRule(limit=500),
-        media=MediaRules((_PICTURE,), max_count=1),
+        media=MediaRules((_PICTURE, _FILM), max_count=1),
         quotas=(Quota(100, Midnight(ZONE)),),
         idempotency=Idempotency.LOOKUP,
         settles_in=timedelta(seconds=30),
@@ -86,7 +92,11 @@ class Foundry:
         pause: float = 1.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], datetime] = _utc_now,
+        by_address: bool = False,
     ) -> None:
+        rules = tuple(replace(rule, by_address=by_address) for rule in self.capabilities.media.rules)
+        self.capabilities = replace(self.capabilities, media=replace(self.capabilities.media, rules=rules))
+        self._by_address = by_address
         self._pause = pause
         self._sleep = sleep
         self._now = now
@@ -183,23 +193,29 @@ class Foundry:
             status, _ = await self._status(session, saved)
             if status not in {"EXPIRED", "GONE"}:
                 return str(saved)
-        made = await self._cast(session, content)
+        made = await self._cast(session, content, checkpoint)
         await checkpoint.save(container=made)
         return made
 
-    async def _cast(self, session: Session, content: Content) -> str:
+    async def _cast(self, session: Session, content: Content, checkpoint: Checkpoint) -> str:
         url, headers = f"{session.server}/v1/containers", bearer(session.tokens["access"])
         if content.media:
-            [picture] = content.media
-            form = {"data": {"text": content.text, "alt": picture.alt}, "files": {"file": (picture.id, await picture.read())}}
+            sent = await self._with_file(content, content.media[0], checkpoint)
         else:
-            form = {"json": {"text": content.text}}
+            sent = {"json": {"text": content.text}}
         with reading(NAME):
-            response = await session.http.post(url, headers=headers, **form)
+            response = await session.http.post(url, **{**sent, "headers": headers | sent.get("headers", {})})
         made = json_object(response).get("id")
         if not response.is_success or not isinstance(made, str):
             raise refused(response, sent=False, now=self._now())
         return made
+
+    async def _with_file(self, content: Content, media: Media, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Its bytes in a form, or where to fetch them."""
+        if self._by_address:
+            return {"json": {"text": content.text, "alt": media.alt, "media_url": await media.address()}}
+        sent = form(media, {"text": content.text, "alt": media.alt}, checkpoint)
+        return {"content": sent.content, "headers": sent.headers}
 
     async def _when_ready(self, session: Session, container: str) -> tuple[str, str]:
         """How far it is, after a few looks if need be. Together they take less time than any step may."""

@@ -54,6 +54,7 @@ MEANINGS = {
 REASONS = {
     "AGAINST_RULES": Meaning(ContentRejected, "The foundry says that the post breaks its rules."),
     "UNKNOWN_FORMAT": Meaning(MediaRejected, "The foundry cannot read the file. Use JPEG or PNG."),
+    "NOT_FETCHED": Meaning(MediaRejected, "The foundry could not fetch the file."),
     "WITHDRAWN": Meaning(ContentRejected, "The foundry took the post, and refused it afterwards."),
 }
 """By the reason of a container that ended in ``ERROR``."""

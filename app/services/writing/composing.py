@@ -124,7 +124,8 @@ async def _preview(workspace: Workspace, draft: Draft, account: Account, files: 
     )
     excess = oversized(texts=(content.text,), alts=[file.alt for file in files], values=variant.options.values())
     found = [Problem(field, "oversized", message) for field, message in excess.items()]
-    problems = found or _option_problems(capabilities.options, variant.options) + adapter.validate(content, capabilities)
+    told = _option_problems(capabilities.options, variant.options) + contents.problems(account, content)
+    problems = found or told + adapter.validate(content, capabilities)
     return Preview(
         account=account,
         adapter=adapter,

@@ -18,7 +18,7 @@ from app.services.media import files
 from app.storage import keys, open_storage, pieces
 from platforms.base import MediaKind, MediaRule
 from platforms.fitting import Rendition
-from tests.contract.harness import picture
+from tests.contract.harness import picture, whole
 from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
 from tests.servers import s3
@@ -147,36 +147,44 @@ async def large(world: World) -> MediaFile:
     return await files.add(world.workspace, file.getvalue())
 
 
+async def fitted_bytes(file: MediaFile, rule: MediaRule) -> bytes:
+    """What is sent to a network with that rule."""
+    ready = await renditions.ready(file, rule)
+    data = b"".join([piece async for piece in runtime.current().storage.read(ready.key)])
+    assert len(data) == ready.size
+    return data
+
+
 RULE = MediaRule(MediaKind.IMAGE, max_count=4, mimes=frozenset({"image/png"}), max_bytes=300_000)
 
 
 async def test_what_was_made_to_fit_once_is_kept_for_the_next_attempt(world: World) -> None:
     file = await large(world)
-    first = await renditions.read(file, RULE)
+    first = await fitted_bytes(file, RULE)
     assert len(first) <= RULE.max_bytes
     await runtime.current().storage.delete(file.path)  # so it cannot be made again
-    assert await renditions.read(file, RULE) == first
+    assert await fitted_bytes(file, RULE) == first
 
 
 async def test_an_attempt_that_is_stopped_leaves_the_fitted_picture_to_the_next_one(world: World) -> None:
     file = await large(world)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await renditions.read(file, RULE)
-    again = await renditions.read(file, RULE)
+            await renditions.ready(file, RULE)
+    again = await fitted_bytes(file, RULE)
     await runtime.current().storage.delete(file.path)
-    assert await renditions.read(file, RULE) == again
+    assert await fitted_bytes(file, RULE) == again
 
 
 async def test_two_accounts_that_want_the_same_picture_have_it_made_once(world: World) -> None:
     file = await large(world)
-    one, other = await asyncio.gather(renditions.read(file, RULE), renditions.read(file, RULE))
+    one, other = await asyncio.gather(renditions.ready(file, RULE), renditions.ready(file, RULE))
     assert one is other
 
 
 async def test_what_fits_is_the_file_itself(world: World) -> None:
-    file = await files.add(world.workspace, await picture().read())
-    assert await renditions.read(file, RULE) == await bytes_of(file)
+    file = await files.add(world.workspace, await whole(picture()))
+    assert await fitted_bytes(file, RULE) == await bytes_of(file)
 
 
 async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(world: World) -> None:
@@ -187,34 +195,34 @@ async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(wo
     await file.save()
     _, stored, _ = await files.read_signed(*link(files.url(file)))
     assert stored.size == file.size
-    fitted = await renditions.read(file, RULE)
+    fitted = await fitted_bytes(file, RULE)
     await runtime.current().storage.delete(old)
-    assert await renditions.read(file, RULE) == fitted
+    assert await fitted_bytes(file, RULE) == fitted
 
 
 async def test_a_photo_that_lies_on_its_side_goes_out_upright_and_tells_nothing(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    with Image.open(BytesIO(await renditions.read(file, RULE))) as image:
+    with Image.open(BytesIO(await fitted_bytes(file, RULE))) as image:
         assert (image.format, image.size, dict(image.getexif())) == ("PNG", (20, 40), {})
 
 
 async def test_a_file_from_before_facts_were_kept_goes_out_all_the_same(world: World) -> None:
     file = await large(world)
     old = file.model_copy(update={"facts": {}})
-    assert len(await renditions.read(old, RULE)) <= RULE.max_bytes
+    assert len(await fitted_bytes(old, RULE)) <= RULE.max_bytes
 
 
 async def test_a_file_that_nothing_makes_fit_is_refused_in_words(world: World) -> None:
     file = await large(world)
     for most in (0, 2_000):
         with pytest.raises(pictures.Unfit) as refusal:
-            await renditions.read(file, replace(RULE, max_bytes=most))
+            await renditions.ready(file, replace(RULE, max_bytes=most))
         assert "cannot be made to fit" in str(refusal.value)
 
 
 async def test_what_is_made_of_a_picture_lies_beside_it(world: World) -> None:
     file = await large(world)
-    await renditions.read(file, RULE)
+    await renditions.ready(file, RULE)
     folder = f"media/{world.workspace.id}/{file.id}/"
     rendition = renditions.planned(file, RULE)
     assert isinstance(rendition, Rendition)

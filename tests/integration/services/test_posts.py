@@ -16,7 +16,7 @@ from app.services.media import files
 from app.services.writing import posts, views
 from app.services.writing.posts import Draft, Target
 from app.zones import local
-from tests.contract.harness import picture
+from tests.contract.harness import picture, whole
 from tests.integration.services.world import World, documents, fresh, of_post, put, settled
 
 OPEN = frozenset({State.PUBLISHING, State.PROCESSING, State.UNCONFIRMED})
@@ -311,7 +311,7 @@ async def test_what_went_out_is_not_edited_but_made_a_new_post_of(world: World) 
 
 
 async def test_a_picture_that_is_not_there_or_another_workspaces_is_not_left_out_silently(world: World) -> None:
-    theirs = await files.add(world.elsewhere, await picture().read())
+    theirs = await files.add(world.elsewhere, await whole(picture()))
     for other in (theirs.id, Id()):
         attachments = (await world.picture("Mine"), Attachment(media_id=other))
         for verb in (posts.publish_now, posts.save_draft):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from app.ids import Id
-from app.storage import Bucket, Mismatch, Missing, Part, TooLarge, Upload, keys, pieces, whole
+from app.storage import Bucket, Mismatch, Missing, Part, TooLarge, Upload, keys, pieces
 from app.storage.sweeping import sweep
 from tests.integration.services.places import JPEG, MIB, MP4, PDF, Place
 from tests.integration.services.world import until
@@ -185,13 +185,6 @@ async def test_files_are_listed_by_prefix_in_the_order_of_their_keys(place: Plac
     for prefix in ("a", "a/", "b", "b/c", "b.", "c"):
         some = [stored.key async for stored in place.storage.listed(f"{folder}/{prefix}")]
         assert some == sorted(f"{folder}/{name}" for name in names if name.startswith(prefix))
-
-
-async def test_a_small_file_is_read_whole_only_up_to_a_limit(place: Place) -> None:
-    key = await place.stored(place.media(), bytes(1000))
-    assert await whole(place.storage.read(key), limit=1000) == bytes(1000)
-    with pytest.raises(TooLarge):
-        await whole(place.storage.read(key), limit=999)
 
 
 # --- what browsers put ------------------------------------------------------------------------------------------------

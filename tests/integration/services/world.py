@@ -35,7 +35,7 @@ from app.services.media import files
 from app.services.writing import posts
 from app.services.writing.posts import Draft
 from app.settings import Settings
-from tests.contract.harness import Judge, picture
+from tests.contract.harness import Judge, picture, whole
 
 PATIENCE = 20
 """Seconds after which something that should have happened counts as never happening."""
@@ -182,7 +182,7 @@ class World:
 
     async def picture(self, alt: str = "A bell") -> Attachment:
         """An uploaded picture."""
-        data = await picture().read()
+        data = await whole(picture())
         return Attachment(media_id=(await files.add(self.workspace, data)).id, alt=alt)
 
     async def dispatch(self) -> None:

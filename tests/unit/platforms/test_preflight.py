@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from platforms import preflight
-from platforms.base import NO_MEDIA, Media, MediaKind, MediaRule, MediaRules
+from platforms.base import NO_MEDIA, Media, MediaFacts, MediaKind, MediaRule, MediaRules
+from tests.contract.harness import Pieces
 
 MIXED = frozenset({MediaKind.IMAGE, MediaKind.VIDEO})
 CAROUSEL = MediaRules(
@@ -38,13 +39,10 @@ ONE_OF = MediaRules(
 """Like X's: four pictures, or one GIF, or one video."""
 
 
-async def _nothing() -> bytes:
-    return b""
-
-
 def file(mime: str = "image/jpeg", **facts: Any) -> Media:
-    known = {"size": 1000, "width": 1000, "height": 1000, "alt": "A bell", "duration": None} | facts
-    return Media("m", mime, known["size"], known["width"], known["height"], known["alt"], _nothing, known["duration"])
+    alt = facts.pop("alt", "A bell")
+    known = {"size": 1000, "width": 1000, "height": 1000} | facts
+    return Media("m", MediaFacts(mime, **known), alt, Pieces(lambda _: b"", 0))
 
 
 def video(**facts: Any) -> Media:

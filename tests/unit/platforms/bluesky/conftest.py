@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from platforms.base import Content, Media, Session
+from platforms.base import Content, Media, MediaFacts, Session
+from tests.contract.harness import Pieces
 from tests.unit.platforms.bluesky.fake_pds import DID, DUE, HANDLE, SERVER, FakePds, SavedCheckpoint
 
 
@@ -28,11 +29,9 @@ def checkpoint(pds: FakePds) -> SavedCheckpoint:
 @pytest.fixture
 def picture() -> Callable[..., Media]:
     def make(name: str = "a", **facts: Any) -> Media:
-        async def read() -> bytes:
-            return f"bytes of {name}".encode()
-
-        known = {"mime": "image/png", "size": 10, "width": 640, "height": 480, "alt": f"Picture {name}"}
-        return Media(id=name, read=read, **known | facts)
+        data, alt = f"bytes of {name}".encode(), facts.pop("alt", f"Picture {name}")
+        known = {"mime": "image/png", "size": len(data), "width": 640, "height": 480}
+        return Media(name, MediaFacts(**known | facts), alt, Pieces(lambda at: data[at:], len(data)))
 
     return make
 

@@ -21,6 +21,7 @@ from platforms.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
+from tests.contract.harness import Pieces
 from tests.unit.platforms.bluesky.fake_pds import DID, DUE, FakePds, SavedCheckpoint, refused
 
 KEY = "delivery-1"
@@ -92,13 +93,11 @@ async def test_a_second_attempt_uploads_only_what_is_missing(
 ) -> None:
     post = content("x", picture("a"), picture("b"))
 
-    async def unreadable() -> bytes:
-        raise RuntimeError("the worker died here")
-
-    crashing = replace(post, media=(post.media[0], replace(post.media[1], read=unreadable)))
+    unreadable = Pieces(lambda at: b"?", 2, failures=[RuntimeError("the worker died here")])
+    crashing = replace(post, media=(post.media[0], replace(post.media[1], source=unreadable)))
     with pytest.raises(RuntimeError):
         await bluesky.publish(session, crashing, key=KEY, checkpoint=checkpoint)
-    assert pds.journal == ["uploadBlob", "save"]
+    assert [data for _, data in pds.blobs.values()] == [b"bytes of a"]
     await bluesky.publish(session, post, key=KEY, checkpoint=checkpoint)
     assert [data for _, data in pds.blobs.values()] == [b"bytes of a", b"bytes of b"]
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -15,7 +16,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from platforms.base import Content, Media, SentAttempt, Session
+from platforms.base import Content, Media, MediaFacts, SentAttempt, Session
 from platforms.mastodon.adapter import Mastodon
 
 ORIGIN = "https://bell.example"
@@ -331,13 +332,20 @@ class Picture:
     mime: str = "image/png"
     reads: int = 0
 
-    async def read(self) -> bytes:
+    async def open(self, start: int = 0) -> AsyncIterator[bytes]:
         self.reads += 1
+        yield self.data[start:]
+
+    async def address(self, lifetime: timedelta) -> str:
+        raise NotImplementedError
+
+    @property
+    def data(self) -> bytes:
         return b"\x89PNG\r\n\x1a\n" + self.id.encode()
 
     @property
     def media(self) -> Media:
-        return Media(self.id, self.mime, 1000, 100, 80, self.alt, self.read)
+        return Media(self.id, MediaFacts(self.mime, len(self.data), 100, 80), self.alt, self)
 
 
 @dataclass

@@ -16,8 +16,9 @@ def codes(content: Content, **limits: Any) -> list[str]:
     return [problem.code for problem in mastodon.validate(content, mastodon.capabilities_for(limits))]
 
 
-def picture(**changes: Any) -> Media:
-    return dataclasses.replace(Picture("m1").media, **changes)
+def picture(*, alt: str = "A bell", **changes: Any) -> Media:
+    media = Picture("m1", alt).media
+    return dataclasses.replace(media, facts=dataclasses.replace(media.facts, **changes))
 
 
 def test_an_ordinary_post_has_no_problems() -> None:

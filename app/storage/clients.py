@@ -34,6 +34,7 @@ _ERRORS: Mapping[str, type[StorageError]] = {
     "NotImplemented": Refused,
     "OperationAborted": Unavailable,
     "ConditionalRequestConflict": Unavailable,
+    "412": Unavailable,
     "PreconditionFailed": Unavailable,
 }
 """What the answer's code says, where its status does not say enough."""

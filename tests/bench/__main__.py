@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import engine, http_cost, lateness, machine, memory, pages, sweep, throughput
+from tests.bench import engine, http_cost, lateness, machine, memory, pages, send, sweep, throughput
 from tests.bench.figures import Figure, line, table
 from tests.bench.people import BLUESKY, MASTODON, Profiles, sign_in
 from tests.bench.site import Base, base
@@ -24,6 +24,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "pages": pages.measure,
     "sweep": sweep.measure,
     "memory": memory.measure,
+    "send": send.measure,
     "http": http_cost.measure,
 }
 

@@ -8,7 +8,8 @@ import psutil
 from tests.servers.process import Server
 
 
-def _tree(server: Server) -> Iterator[psutil.Process]:
+def tree(server: Server) -> Iterator[psutil.Process]:
+    """Its processes."""
     if server.process is None:
         raise RuntimeError("the server is not running")
     head = psutil.Process(server.process.pid)
@@ -18,7 +19,7 @@ def _tree(server: Server) -> Iterator[psutil.Process]:
 def cpu_seconds(server: Server) -> float:
     """User and system time that the server and its children have used since they started."""
     total = 0.0
-    for process in _tree(server):
+    for process in tree(server):
         with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             total += times.user + times.system
@@ -28,7 +29,7 @@ def cpu_seconds(server: Server) -> float:
 def memory_mb(server: Server) -> float:
     """Proportional set size of the server and its children: memory that several share counts once (/proc/*/smaps_rollup)."""
     total = 0
-    for process in _tree(server):
+    for process in tree(server):
         with suppress(psutil.NoSuchProcess):
             total += process.memory_full_info().pss
     return total / 1e6

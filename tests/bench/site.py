@@ -120,12 +120,12 @@ class Site:
         given: Mapping[str, Any] = {name: self.environment[f"CARILLON_{name.upper()}"] for name in names}
         return Settings(**given)
 
-    def start_workers(self, crew: Crew) -> Server:
-        """Start the workers and wait until every process of them is ready."""
+    def start_workers(self, crew: Crew, *, of: str = "actors") -> Server:
+        """Start the workers that are declared in ``of``, and wait until every process of them is ready."""
         log = self.folder / "workers.log"
         sizes = ["--processes", str(crew.processes), "--threads", str(crew.threads)]
         return self._start(
-            ["-m", "dramatiq", "actors", *sizes],
+            ["-m", "dramatiq", of, *sizes],
             log,
             lambda: log.exists() and log.read_text().count("Worker process is ready") == crew.processes,
         )

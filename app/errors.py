@@ -43,3 +43,12 @@ class Unsure(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class TooOften(Exception):
+    """Done more often than anybody needs to; ``message`` tells the person when to go on, ``seconds`` a program."""
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.seconds = seconds

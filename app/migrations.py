@@ -14,7 +14,21 @@ from pydantic import ValidationError
 from pymongo.errors import DuplicateKeyError
 
 from app.ids import Id
-from app.models import EPOCH, FIRST, Account, AccountState, Delivery, Grant, GrantState, Post, in_millis, now, reading
+from app.models import (
+    EPOCH,
+    FIRST,
+    Account,
+    AccountState,
+    Delivery,
+    Grant,
+    GrantState,
+    MediaFile,
+    MediaState,
+    Post,
+    in_millis,
+    now,
+    reading,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +72,7 @@ async def run() -> None:
     await Account.get_pymongo_collection().database.drop_collection("buckets")  # rates were counted there (until 0.1)
     await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH, line_until=EPOCH)
     await _add(Delivery, awaited=False, turn=None)
+    await _add(MediaFile, state=MediaState.READY)
     await _due()
 
 

@@ -21,10 +21,30 @@ from threading import Timer
 from typing import IO, Any
 
 from app.darkroom import PROGRAM
-from app.darkroom.protocol import Job
+from app.darkroom.protocol import Job, Refused
+from app.darkroom.sniffing import HEAD, sniff
+from app.darkroom.work import NO_FILMS
 from app.errors import Invalid
 from platforms.base import MediaFacts
 from platforms.fitting import Rendition, Transcode
+
+__all__ = [
+    "COPY",
+    "HEAD",
+    "NO_FILMS",
+    "PICTURE",
+    "Failed",
+    "Limits",
+    "Progress",
+    "Unfit",
+    "clean",
+    "limits",
+    "probe",
+    "recognise",
+    "render",
+    "restored",
+    "stored",
+]
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +98,17 @@ def limits(facts: MediaFacts, rendition: Rendition) -> Limits:
     pixels = facts.width * facts.height * max(facts.frames, rendition.fitted.frames)
     seconds = min(_LONGEST, 120 + pixels // _SLOWEST)
     return Limits(memory=_MEMORY, seconds=seconds, written=2 * rendition.fitted.size + 16 * _MEGABYTE)
+
+
+def recognise(head: bytes, *, films: bool = False) -> str:
+    """The type of a file, by its first ``HEAD`` bytes: most of what is none of ours need not be fetched. Raises ``Invalid``."""
+    try:
+        mime = sniff(head)
+    except Refused as refusal:
+        raise Invalid({"media": str(refusal)}) from None
+    if mime.startswith("video/") and not films:
+        raise Invalid({"media": NO_FILMS})
+    return mime
 
 
 async def clean(source: Path, target: Path, *, films: bool = False) -> MediaFacts:

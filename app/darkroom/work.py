@@ -5,13 +5,15 @@ from pathlib import Path
 from app.darkroom.protocol import Facts, Job, Refused
 from app.darkroom.sniffing import HEAD, sniff
 
+NO_FILMS = "Videos cannot be attached yet. Use JPEG, PNG, WebP or GIF."
+
 
 def done(job: Job) -> Facts:
     """Carry ``job`` out. The facts of its target, or of its source if it was only probed. Raises :class:`Refused`."""
     mime = _type(Path(job.source))
     if mime.startswith("video/"):
         if not job.films:
-            raise Refused("Videos cannot be attached yet. Use JPEG, PNG, WebP or GIF.")
+            raise Refused(NO_FILMS)
         return _film(job, mime)
     return _picture(job, mime)
 

@@ -22,8 +22,9 @@ from app.models.deliveries import (
     State,
     Trouble,
 )
+from app.models.media import MEDIA_TRANSITIONS, UNFINISHED, MediaFile, MediaState
 from app.models.people import LatePolicy, LoginSession, Member, Role, User, Workspace
-from app.models.posts import Attachment, MediaFile, Post, Variant, tidy
+from app.models.posts import Attachment, Post, Variant, tidy
 
 __all__ = [
     "ALL",
@@ -33,7 +34,9 @@ __all__ = [
     "FINAL",
     "FIRST",
     "IN_FLIGHT",
+    "MEDIA_TRANSITIONS",
     "TRANSITIONS",
+    "UNFINISHED",
     "UPLOADS",
     "Account",
     "AccountState",
@@ -48,6 +51,7 @@ __all__ = [
     "LatePolicy",
     "LoginSession",
     "MediaFile",
+    "MediaState",
     "Member",
     "Part",
     "PastAttempt",

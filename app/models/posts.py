@@ -1,6 +1,6 @@
-"""What people write: posts, their variants, and uploaded media."""
+"""What people write: posts and their variants."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from beanie import Document
 from pydantic import BaseModel, Field
@@ -8,26 +8,6 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
 from app.models.base import EPOCH, FIRST, Identified, Instant, now
-
-
-class MediaFile(Identified, Document):
-    """An uploaded file: ``size`` in bytes, ``width``/``height`` in pixels as shown; the bytes lie in the storage at ``path``.
-
-    ``facts`` is all that was found (:func:`app.pictures.stored`); empty for files from before it was kept.
-    """
-
-    workspace_id: Id
-    mime: str
-    size: int
-    width: int
-    height: int
-    path: str
-    facts: dict[str, Any] = Field(default_factory=dict)
-    created_at: Instant = Field(default_factory=now)
-
-    class Settings:
-        name = "media"
-        indexes: ClassVar = [IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest")]
 
 
 class Attachment(BaseModel):

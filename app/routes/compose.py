@@ -18,7 +18,8 @@ from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services.accounts import profiles
-from app.services.media.files import MAX_UPLOAD_BYTES
+from app.services.media import files
+from app.services.media.offers import MAX_PICTURE
 from app.services.people.users import Identity
 from app.services.writing import posts
 from app.services.writing.posts import AttachedMedia, Draft, Target
@@ -26,7 +27,7 @@ from app.zones import local, next_full_hour
 from platforms import REGISTRY
 from platforms.base import Option
 
-_UPLOADS_BYTES = 4 * MAX_UPLOAD_BYTES
+_UPLOADS_BYTES = 4 * MAX_PICTURE
 """Of a form with files: as many of the largest as most networks show in one post."""
 
 
@@ -143,10 +144,17 @@ async def preview(request: Asking, identity: Me) -> Response[Any]:
     return page("compose.html", block="preview", previews=previews)
 
 
+@get("/compose/media/{media_id:str}")
+async def media_item(identity: Me, media_id: FromPath[str]) -> Response[Any]:
+    """One picture as the composer lists it: what a script puts where it has uploaded a file. Raises ``NotFound``."""
+    file = await files.get(identity.workspace, forms.to_id(media_id))
+    return page("media_item.html", media=AttachedMedia(file, file.alt, files.url(file)))
+
+
 async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     """Files that were chosen are kept in any case; then the button acts, or the page comes back with what was typed."""
     draft = forms.draft(form)
-    added, problems = await forms.add_uploads(sheet.identity.workspace, form)
+    added, problems = await forms.add_uploads(sheet.identity.workspace, sheet.identity.user, form)
     draft = replace(draft, attachments=(*draft.attachments, *added))
     action, _, subject = form.get("action", "preview").partition(":")
     if problems:
@@ -272,4 +280,4 @@ def _timed(draft: Draft, at: datetime) -> Draft:
     return replace(draft, date=f"{hour:%Y-%m-%d}", time=f"{hour:%H:%M}")
 
 
-router = Router("/", route_handlers=[new, create, edit, duplicate, update, preview])
+router = Router("/", route_handlers=[new, create, edit, duplicate, update, preview, media_item])

@@ -4,13 +4,12 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-from jinja2_fragments.litestar import HTMXBlockTemplate
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap
 
-from app.errors import Invalid, NotFound, TooLate
+from app.errors import Invalid, NotFound, TooLate, TooOften
 from app.routes.bodies import Left
 from app.routes.templating import page
 from app.services.people.users import Identity
@@ -32,13 +31,20 @@ _BROKEN = (
 )
 
 
-def _show(request: Request[Any, Any, Any], status: int, title: str, message: str) -> HTMXBlockTemplate:
+def _show(request: Request[Any, Any, Any], status: int, title: str, message: str) -> Response[Any]:
+    if _wants_json(request):
+        return Response({"error": message}, status_code=status, headers={"Cache-Control": "no-store"})
     if request.headers.get("HX-Request") != "true":
         who = request.scope.get("user")
         return page("failure.html", status=status, title=title, message=message, me=who if isinstance(who, Identity) else None)
     answer = page("failure.html", block="alert", status=status, message=message)
     answer.headers.update({"HX-Retarget": "#alerts", "HX-Reswap": "innerHTML"})
     return answer
+
+
+def _wants_json(request: Request[Any, Any, Any]) -> bool:
+    """Programs say so, the pages' own among them; browsers that open a page name HTML first."""
+    return request.headers.get("Accept", "").startswith("application/json")
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -66,8 +72,17 @@ def on_late(request: Request[Any, Any, Any], error: TooLate) -> Response[Any]:
     return _show(request, 409, "Too late", error.message)
 
 
+def on_hurry(request: Request[Any, Any, Any], error: TooOften) -> Response[Any]:
+    """More often than anybody needs to."""
+    answer = _show(request, 429, _TITLES[429][0], error.message)
+    answer.headers["Retry-After"] = str(error.seconds)
+    return answer
+
+
 def on_stranger(request: Request[Any, Any, Any], _: NotAuthorizedException) -> Response[Any]:
     """Sign in first, and come back to the page that was asked for."""
+    if _wants_json(request):
+        return _show(request, 401, "", "You were signed out. Sign in again in another window, and go on here.")
     reads = request.method == "GET"
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     address = f"/sign-in?next={quote(back, safe='')}" if reads and back != "/" else "/sign-in"
@@ -99,6 +114,7 @@ HANDLERS: ExceptionHandlersMap = {
     NotFound: on_missing,
     Invalid: on_invalid,
     TooLate: on_late,
+    TooOften: on_hurry,
     Unavailable: on_storage,
     Left: on_leaving,
     Exception: on_bug,

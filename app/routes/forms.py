@@ -1,6 +1,6 @@
 """From a form's fields to values."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from litestar import Request
@@ -8,8 +8,9 @@ from litestar.datastructures import FormMultiDict, UploadFile
 
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import Attachment, Workspace
+from app.models import Attachment, User, Workspace
 from app.services.media import files
+from app.services.media.offers import MEBIBYTE
 from app.services.writing.posts import Draft
 from app.services.writing.sizes import MAX_MEDIA
 
@@ -42,7 +43,7 @@ def draft(form: FormMultiDict) -> Draft:
     )
 
 
-async def add_uploads(workspace: Workspace, form: FormMultiDict) -> tuple[list[Attachment], dict[str, str]]:
+async def add_uploads(workspace: Workspace, user: User, form: FormMultiDict) -> tuple[list[Attachment], dict[str, str]]:
     """Store the chosen files, whichever button was pressed; those that cannot be used are named in the problems."""
     added: list[Attachment] = []
     refused: list[str] = []
@@ -51,12 +52,18 @@ async def add_uploads(workspace: Workspace, form: FormMultiDict) -> tuple[list[A
         if len(added) + len(refused) >= room:
             refused.append(f"Attach at most {MAX_MEDIA} images; the others were left out.")
             break
-        if data := await upload.read():
-            try:
-                added.append(Attachment(media_id=(await files.add(workspace, data)).id))
-            except Invalid as invalid:
-                refused.append(f"{upload.filename}: {' '.join(invalid.problems.values())}")
+        try:
+            file = await files.receive(workspace, _pieces(upload), name=upload.filename, user=user)
+            added.append(Attachment(media_id=file.id))
+        except Invalid as invalid:
+            refused.append(f"{upload.filename}: {' '.join(invalid.problems.values())}")
     return added, {"media": " ".join(refused)} if refused else {}
+
+
+async def _pieces(upload: UploadFile) -> AsyncGenerator[bytes, None]:
+    """Large ones lie on the disk since they came."""
+    while piece := await upload.read(MEBIBYTE):
+        yield piece
 
 
 def _attachments(form: FormMultiDict) -> Iterable[Attachment]:

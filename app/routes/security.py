@@ -19,6 +19,7 @@ from app.models import Member, Workspace
 from app.services.people import users
 from app.services.people.users import Identity
 from app.settings import Settings
+from app.storage.clients import origins
 
 Asking = Request[Identity | None, str, Any]
 """A request with ``user``: the signed-in person, if there is one; ``auth`` is the cookie's token."""
@@ -116,15 +117,17 @@ def protect(settings: Settings) -> BeforeMessageSendHookHandler:
     """A ``before_send`` hook: security headers on every answer, and ``Secure`` on every cookie where people use https.
 
     ``form-action`` allows other https servers, because connecting an account ends on the network's consent page, and browsers
-    apply the directive to redirects after a form too.
+    apply the directive to redirects after a form too. Browsers put files straight into the bucket, if there is one, and show what
+    they are about to put there (``blob:``).
     """
+    bucket = "".join(f" {origin}" for origin in origins(settings))
     policy = "; ".join(
         [
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' https: data:" + (" http:" if settings.allow_private_hosts else ""),
-            "connect-src 'self'",
+            "img-src 'self' https: data: blob:" + (" http:" if settings.allow_private_hosts else bucket),
+            "connect-src 'self'" + bucket,
             "base-uri 'none'",
             "form-action 'self' https:" + (" http:" if settings.allow_private_hosts else ""),
             "frame-ancestors 'none'",

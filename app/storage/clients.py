@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -80,6 +81,17 @@ def connect(settings: StorageSettings, *, endpoint: str | None = None) -> S3Clie
         for operation in ("PutBucketCors", "PutBucketLifecycleConfiguration"):
             client.meta.events.register(f"before-sign.s3.{operation}", _with_md5)
     return client
+
+
+def origins(settings: StorageSettings) -> list[str]:
+    """Where browsers reach the bucket, as a page's policy names servers; none for a folder. Nobody is asked."""
+    if not settings.s3_bucket:
+        return []
+    endpoint = urlsplit(connect(settings, endpoint=settings.s3_public_url).meta.endpoint_url)
+    found = [f"{endpoint.scheme}://{endpoint.netloc}"]
+    if provider_of(settings).addressing == "virtual":
+        found.append(f"{endpoint.scheme}://{settings.s3_bucket}.{endpoint.netloc}")
+    return found
 
 
 def _with_md5(request: "AWSRequest", **_: Any) -> None:

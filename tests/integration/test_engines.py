@@ -372,6 +372,15 @@ async def test_a_sorted_page_further_on_begins_where_the_one_before_ended(jobs: 
     assert [[document["number"] for document in page] for page in pages] == [[1, 2], [3, 4], [5]]
 
 
+async def test_a_document_is_found_by_what_one_of_a_list_holds(jobs: AsyncCollection[Document]) -> None:
+    """Only without ``$eq``: with it the embedded engine finds nothing."""
+    lists = [[{"media": "a"}, {"media": "b"}], [], [{"media": "b"}]]
+    await insert(jobs, *(job(number, files=files) for number, files in enumerate(lists)), job(3, state="queued", files=lists[0]))
+    assert await found(jobs, {"state": {"$eq": "scheduled"}, "files.media": "b"}) == [0, 2]
+    assert await found(jobs, {"files.media": "a"}) == [0, 3]
+    assert await found(jobs, {"files.media": "c"}) == []
+
+
 async def test_unequal_and_either_or(jobs: AsyncCollection[Document]) -> None:
     await insert(jobs, job(1), job(2, state="queued"), job(3, state="dead"))
     assert await found(jobs, {"state": {"$ne": "dead"}}) == [1, 2]

@@ -1,62 +1,84 @@
 """Uploaded images: checked, stored as they came but without what they tell about their maker, and shown by signed links."""
 
-import asyncio
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 from app import pictures, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import MediaFile, Workspace, now, reading
-from app.storage import Missing, Stored, keys, pieces
-from platforms.base import MediaFacts
+from app.models import MediaFile, MediaState, Post, User, Workspace, now, reading
+from app.queries import equal
+from app.services.media import checking
+from app.services.media.offers import Offer
+from app.storage import Missing, Stored, pieces
 
-MAX_UPLOAD_BYTES = 25 * 1024 * 1024
-"""Largest file a person may upload; phone photos are 3 to 12 MB."""
+MAX_ALT = 5_000
+"""Characters that describe one file; networks take 500 to 2,000."""
 
 LINK_TIME = timedelta(days=1)
 """Signed links stay good for one to two of these, and are the same all day, so that browsers can keep the picture."""
 
 
 async def add(workspace: Workspace, data: bytes) -> MediaFile:
-    """Store an image for ``workspace``. Raises ``Invalid`` (field ``media``) for what is no JPEG, PNG, WebP, GIF, HEIC or AVIF.
+    """Keep a small picture that is in memory anyway. Raises like :func:`receive`."""
+    return await receive(workspace, pieces(data))
 
-    Videos are opened by ``pictures.clean(..., films=True)``; they are refused until pages and adapters can deal with them.
+
+async def receive(workspace: Workspace, source: AsyncIterable[bytes], *, name: str = "", user: User | None = None) -> MediaFile:
+    """Keep a picture that comes through this process, a piece of it in memory at a time.
+
+    Raises ``Invalid`` (field ``media``) for what is too large, or no JPEG, PNG, WebP, GIF, HEIC or AVIF.
     """
-    if len(data) > MAX_UPLOAD_BYTES:
-        raise Invalid({"media": f"The file is larger than {MAX_UPLOAD_BYTES // 1024 // 1024} MB."})
-    clean, facts = await _cleaned(data)
     media_id = Id()
-    file = MediaFile(
+    async with checking.room, checking.cleaned(source) as (clean, facts):
+        path = await checking.kept(workspace.id, media_id, clean, facts)
+    return await MediaFile(
         id=media_id,
         workspace_id=workspace.id,
+        uploader_id=user.id if user else None,
+        name=Offer(name, "", 0).title,
         mime=facts.mime,
         size=facts.size,
         width=facts.width,
         height=facts.height,
         facts=pictures.stored(facts),
-        path=keys.original(workspace.id, media_id, facts.mime),
-    )
-    await runtime.current().storage.write(file.path, pieces(clean), mime=file.mime, size=file.size)
-    return await file.insert()
-
-
-async def _cleaned(data: bytes) -> tuple[bytes, MediaFacts]:
-    with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
-        source, target = Path(folder, "source"), Path(folder, "target")
-        await asyncio.to_thread(source.write_bytes, data)
-        facts = await pictures.clean(source, target)
-        return await asyncio.to_thread(target.read_bytes), facts
+        path=path,
+    ).insert()
 
 
 async def get(workspace: Workspace, media_id: Id) -> MediaFile:
-    """The file, if it belongs to ``workspace``. Raises ``NotFound``."""
+    """The file, if it belongs to ``workspace`` and is ready. Raises ``NotFound``."""
     file = await reading.get(MediaFile, media_id)
-    if file is None or file.workspace_id != workspace.id:
+    if file is None or file.workspace_id != workspace.id or file.state is not MediaState.READY:
         raise NotFound
     return file
+
+
+async def describe(
+    workspace: Workspace,
+    media_id: Id,
+    *,
+    name: str | None = None,
+    alt: str | None = None,
+    focus: tuple[float, float] | None = None,
+) -> MediaFile:
+    """What its owner says about the file; posts that hold it keep the description they have. Raises ``NotFound``, ``Invalid``."""
+    file = await get(workspace, media_id)
+    if alt is not None and len(alt) > MAX_ALT:
+        raise Invalid({"alt": f"The description has more than {MAX_ALT:,} characters. Make it shorter."})
+    if focus is not None and not all(0 <= share <= 1 for share in focus):
+        raise Invalid({"focus": "Choose a point inside the picture."})
+    said = {"name": None if name is None else Offer(name, "", 0).title, "alt": alt, "focus": focus and list(focus)}
+    changes = {field: value for field, value in said.items() if value is not None}
+    if changes:
+        await MediaFile.get_pymongo_collection().update_one({"_id": file.id}, {"$set": changes})
+    return await get(workspace, media_id)
+
+
+async def used_by(workspace: Workspace, media_id: Id) -> list[Post]:
+    """The posts that hold the file. Asked, not stored: nothing has to be kept in step."""
+    query = {**equal(workspace_id=workspace.id), "attachments.media_id": str(media_id)}
+    return await reading.find(Post, query)
 
 
 # --- signed links -----------------------------------------------------------------------------------------------------
@@ -77,7 +99,7 @@ async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaF
     if expired or not runtime.current().sealer.signed(f"media:{media_id}:{until}", signature):
         raise NotFound
     file = await reading.get(MediaFile, Id(media_id))
-    if file is None:
+    if file is None or file.state is not MediaState.READY:
         raise NotFound
     try:
         stored = await runtime.current().storage.head(file.path)

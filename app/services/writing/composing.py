@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from app.engine import contents
 from app.errors import Invalid
 from app.ids import Id
-from app.models import Account, Attachment, MediaFile, Variant, Workspace, now, reading, tidy
+from app.models import UNFINISHED, Account, Attachment, MediaFile, MediaState, Variant, Workspace, now, reading, tidy
 from app.services.accounts import profiles
 from app.services.media import files
 from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
@@ -95,10 +95,17 @@ async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Accoun
 
 
 async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
-    """The attached files that exist in this workspace, in order; no more than a post may have."""
+    """The attached files that are ready in this workspace, in order; no more than a post may have."""
     found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments[:MAX_MEDIA]]
     mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
+    mine = [(file, alt) for file, alt in mine if file.state is MediaState.READY]
     return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
+
+
+async def unfinished(workspace: Workspace, attachments: Sequence[Attachment]) -> bool:
+    """Whether one of the attached files is still on its way."""
+    found = [await reading.get(MediaFile, attachment.media_id) for attachment in attachments[:MAX_MEDIA]]
+    return any(file is not None and file.workspace_id == workspace.id and file.state in UNFINISHED for file in found)
 
 
 async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:

@@ -5,11 +5,10 @@ What is larger is refused before an adapter sees it: counting 100,000 characters
 
 from collections.abc import Iterable
 
+from app.services.media.files import MAX_ALT
+
 MAX_TEXT = 20_000
 """Characters of one text. The longest post that a network takes has 25,000 on paper (X Premium) and 11,000 in practice."""
-
-MAX_ALT = 5_000
-"""Characters that describe one picture; networks take 500 to 2,000."""
 
 MAX_OPTION = 2_000
 """Characters of one choice or warning."""

@@ -15,6 +15,7 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import MediaFile
 from app.services.media import files
+from app.services.media.offers import MAX_PICTURE
 from app.storage import keys, open_storage, pieces
 from platforms.base import MediaKind, MediaRule
 from platforms.fitting import Rendition
@@ -69,7 +70,7 @@ async def test_what_is_no_picture_is_not_kept(world: World) -> None:
 
 async def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
     with pytest.raises(Invalid):
-        await files.add(world.workspace, photo() + bytes(files.MAX_UPLOAD_BYTES))
+        await files.add(world.workspace, photo() + bytes(MAX_PICTURE))
 
 
 async def test_another_workspaces_picture_does_not_exist(world: World) -> None:

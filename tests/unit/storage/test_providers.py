@@ -10,6 +10,7 @@ from app.ids import Id
 from app.settings import Settings, StorageSettings
 from app.storage import keys, open_storage, rules
 from app.storage.by_hand import cors, lifecycle
+from app.storage.clients import origins
 from app.storage.providers import PROVIDERS
 
 KEY = keys.temp(Id("0" * 28), Id("1" * 28), "video/mp4")
@@ -91,6 +92,19 @@ async def test_a_folders_address_for_networks_is_whole_where_people_have_one() -
     )
     put = await open_storage(public).put_url(KEY, mime="video/mp4", size=1, lasts=timedelta(hours=1))
     assert put.url.startswith(f"/files/{KEY}?")
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_page_may_speak_to_the_server_that_signed_addresses_name(name: str) -> None:
+    given = settings(**ADDRESSES[name])
+    signed = await open_storage(given).put_url(KEY, mime="video/mp4", size=1, lasts=timedelta(minutes=1))
+    parts = urlsplit(signed.url)
+    assert f"{parts.scheme}://{parts.netloc}" in origins(given)
+
+
+def test_a_page_speaks_to_the_address_that_browsers_use_and_with_a_folder_to_none() -> None:
+    assert origins(settings(**ADDRESSES["minio"], s3_public_url="https://media.example.org")) == ["https://media.example.org"]
+    assert origins(settings()) == []
 
 
 # --- setting up -------------------------------------------------------------------------------------------------------

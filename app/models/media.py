@@ -1,0 +1,74 @@
+"""Files that people bring, from the first byte to the last look at them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from beanie import Document
+from pydantic import Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.ids import Id
+from app.models.base import EPOCH, Identified, Instant, now
+
+
+class MediaState(StrEnum):
+    """Where a file is on its way. Only a ``ready`` one is a file: the others are the memory of an upload."""
+
+    UPLOADING = "uploading"
+    CHECKING = "checking"
+    READY = "ready"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+MEDIA_TRANSITIONS: Mapping[MediaState, frozenset[MediaState]] = {
+    MediaState.UPLOADING: frozenset({MediaState.CHECKING, MediaState.FAILED, MediaState.DELETED}),
+    MediaState.CHECKING: frozenset(MediaState),
+    MediaState.READY: frozenset({MediaState.DELETED}),
+    MediaState.FAILED: frozenset({MediaState.DELETED}),
+    MediaState.DELETED: frozenset(),
+}
+"""Checking may begin anew when whoever checked is gone, and goes back to uploading when something has not arrived."""
+
+UNFINISHED = frozenset({MediaState.UPLOADING, MediaState.CHECKING})
+
+
+class MediaFile(Identified, Document):
+    """An uploaded file: ``size`` in bytes, ``width``/``height`` in pixels as shown; the bytes lie in the storage at ``path``.
+
+    ``facts`` is all that was found (:func:`app.pictures.stored`); empty for files from before it was kept. ``name`` is what its
+    owner calls it, ``alt`` the description that a post begins with, ``focus`` the point that a crop keeps, as shares of width and
+    height from the left upper corner.
+
+    Until it is ready, ``mime`` and ``size`` are what the browser claims, and ``path`` is empty, which is no key.
+    ``incoming`` is where the browser puts it, ``upload_id`` the storage's upload if it comes in parts. ``claim`` is the one who
+    checks it, until ``claimed_until``. ``reason`` tells a person why it failed.
+    """
+
+    workspace_id: Id
+    mime: str
+    size: int
+    width: int = 0
+    height: int = 0
+    path: str = ""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    state: MediaState = MediaState.READY
+    name: str = ""
+    alt: str = ""
+    focus: tuple[float, float] = (0.5, 0.5)
+    uploader_id: Id | None = None
+    incoming: str = ""
+    upload_id: str = ""
+    claim: Id | None = None
+    claimed_until: Instant = EPOCH
+    reason: str = ""
+    created_at: Instant = Field(default_factory=now)
+
+    class Settings:
+        name = "media"
+        indexes: ClassVar = [
+            IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest"),
+            IndexModel([("uploader_id", ASCENDING), ("created_at", ASCENDING)], name="uploader"),
+            IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished"),
+        ]

@@ -1,0 +1,55 @@
+"""A file that has come is fetched here, looked at and cleaned: a piece of it in memory at a time, the whole on the disk."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app import pictures, runtime
+from app.errors import Invalid
+from app.ids import Id
+from app.services.media.offers import MAX_PICTURE, MEBIBYTE, too_large
+from app.storage import keys
+from platforms.base import MediaFacts
+
+_AT_ONCE = 4
+"""Files that lie on our disk at a time; two of them are being opened."""
+
+room = asyncio.Semaphore(_AT_ONCE)
+"""Who wants a file checked waits here, before it is fetched."""
+
+
+@asynccontextmanager
+async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[tuple[Path, MediaFacts]]:
+    """The picture without what it tells about its maker, for as long as the block lasts. Raises ``Invalid`` (field ``media``).
+
+    Videos are opened by ``pictures.clean(..., films=True)``; they are refused until pages and adapters can deal with them.
+    """
+    with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
+        came, clean = Path(folder, "source"), Path(folder, "target")
+        await _fetch(source, came)
+        yield clean, await pictures.clean(came, clean)
+
+
+async def kept(workspace_id: Id, media_id: Id, clean: Path, facts: MediaFacts) -> str:
+    """Put what was cleaned in its place in the storage; its key. Whole, or not at all."""
+    key = keys.original(workspace_id, media_id, facts.mime)
+    await runtime.current().storage.write(key, _pieces(clean), mime=facts.mime, size=facts.size)
+    return key
+
+
+async def _fetch(source: AsyncIterable[bytes], target: Path) -> None:
+    count = 0
+    with await asyncio.to_thread(target.open, "wb") as file:
+        async for piece in source:
+            count += len(piece)
+            if count > MAX_PICTURE:
+                raise Invalid({"media": too_large()})
+            await asyncio.to_thread(file.write, piece)
+
+
+async def _pieces(path: Path) -> AsyncGenerator[bytes, None]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, MEBIBYTE):
+            yield piece

@@ -1,0 +1,91 @@
+"""What somebody wants to bring, judged by what is said about it: the file itself is looked at when it is there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePath
+
+from app.pictures import NO_FILMS
+from app.storage import keys
+from platforms.base import MediaKind, MediaRules
+
+MEBIBYTE = 1024 * 1024
+
+MAX_PICTURE = 100 * MEBIBYTE
+"""Bytes. Phones' photos have 3 to 12 MB, a camera's raw 100 megapixels as JPEG 60."""
+
+MAX_NAME = 200
+"""Characters that are kept of a file's name."""
+
+_KINDS = "Use JPEG, PNG, WebP or GIF."
+_WORDS = {MediaKind.IMAGE: "pictures", MediaKind.GIF: "GIFs"}
+_ALSO_CALLED = {"jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg", "heif": "image/heic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much one person may bring: uploads begun within ``per``, and unfinished at a time."""
+
+    begun: int = 60
+    per: timedelta = timedelta(minutes=1)
+    unfinished: int = 50
+
+
+RATE = Rate()
+"""A post holds 40 files at most, so nobody who works by hand comes near it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file as a browser announces it: ``size`` in bytes, ``mime`` as it guesses from the name, and often not at all."""
+
+    name: str
+    mime: str
+    size: int
+
+    @property
+    def type(self) -> str:
+        """The type that its storage key gets; ``""`` for what is kept under none. By the name, where the type says nothing."""
+        said = self.mime.partition(";")[0].strip().lower()
+        if said in keys.TYPES.values():
+            return said
+        ending = PurePath(self.name).suffix.removeprefix(".").lower()
+        return keys.TYPES.get(ending) or _ALSO_CALLED.get(ending, "")
+
+    @property
+    def title(self) -> str:
+        """The name without folders, control characters and endless length."""
+        last = self.name.replace("\\", "/").rpartition("/")[2]
+        return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME]
+
+
+def too_large() -> str:
+    """What is said about a picture with more than ``MAX_PICTURE`` bytes."""
+    return f"The file is larger than {MAX_PICTURE // MEBIBYTE} MB. Make it smaller."
+
+
+def refusal(offer: Offer, takers: Sequence[MediaRules]) -> str | None:
+    """Why it need not even be sent. ``takers``: what the chosen accounts take; with none chosen, nobody knows yet."""
+    if offer.size <= 0:
+        return "This file is empty. Choose another one."
+    if offer.type.startswith("video/"):
+        return NO_FILMS
+    if not offer.type.startswith("image/"):
+        return f"This file is no picture we can read. {_KINDS}"
+    if offer.size > MAX_PICTURE:
+        return too_large()
+    kind = MediaKind.of(offer.type)
+    if takers and not any(rules.of(kind) for rules in takers):
+        return f"None of the chosen accounts takes {_WORDS[kind]}."
+    return None
+
+
+# --- in parts ---------------------------------------------------------------------------------------------------------
+
+IN_PARTS = 16 * MEBIBYTE
+"""Larger files come in parts: what a cut connection loses is one of them."""
+
+
+def part_sizes(size: int, step: int) -> dict[int, int]:
+    """Bytes of each part of a file, by its number from 1."""
+    return {number: min(step, size - start) for number, start in enumerate(range(0, size, step), start=1)}

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from litestar import Router, delete, get, post
+from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from app.ids import Id
 from app.routes import forms
-from app.routes.security import Me
+from app.routes.security import Asking, Me
 from app.services.media import files, uploads
-from app.services.media.offers import Offer
+from app.services.media.offers import MAX_PICTURE, Offer
 from app.services.media.uploads import Arrival
 from app.storage import Signed
 
@@ -54,6 +54,13 @@ async def parts(identity: Me, media_id: FromPath[str], data: JSONBody[Wanted]) -
     return {"parts": {str(number): _address(where) for number, where in signed.items()}}
 
 
+@put("/media/uploads/{media_id:str}/file", status_code=200, request_max_body_size=MAX_PICTURE)
+async def take(request: Asking, identity: Me, media_id: FromPath[str]) -> dict[str, Any]:
+    """The whole file, from a browser that does not reach the storage: a bucket on a private network, or without a CORS rule."""
+    await uploads.take(identity.workspace, forms.to_id(media_id), request.stream())
+    return {}
+
+
 @post("/media/uploads/{media_id:str}/confirm", status_code=200)
 async def confirm(identity: Me, media_id: FromPath[str]) -> dict[str, Any]:
     """Look at what has come. The answer's ``state`` tells what became of it."""
@@ -88,4 +95,4 @@ def _address(signed: Signed) -> dict[str, Any]:
     return {"url": signed.url, "headers": dict(signed.headers)}
 
 
-router = Router("/", route_handlers=[begin, show, parts, confirm, cancel])
+router = Router("/", route_handlers=[begin, show, parts, take, confirm, cancel])

@@ -10,12 +10,14 @@
   const PARTS_AT_ONCE = 3;
   const TRIES = 4; // of one request, a little longer apart each time
   const SILENCE = 60_000; // milliseconds after which a connection counts as lost
+  const FINAL = 422; // the file is at fault: it would be refused again
   const LOST = "The connection was lost. What has arrived is kept.";
 
   const input = form.querySelector("input[type=file]");
   const news = document.getElementById("upload-news");
   const block = document.getElementById("upload-block");
   const rows = new Set();
+  let reached = false; // whether the storage has taken something: until then it may be one that this browser does not reach
 
   // --- talking to the server
 
@@ -28,6 +30,20 @@
 
   class Lost extends Error {}
 
+  class OutOfReach extends Error {}
+
+  const elsewhere = (address) => new URL(address.url, location).origin !== location.origin;
+
+  const ours = () => ({ Accept: "application/json", "X-CSRFToken": form.elements._csrf_token.value });
+
+  function told(request) {
+    try {
+      return JSON.parse(request.responseText).error;
+    } catch {
+      return null;
+    }
+  }
+
   const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
   async function answer(path, options, signal) {
@@ -39,7 +55,7 @@
   }
 
   async function ask(method, path, signal, body) {
-    const headers = { Accept: "application/json", "X-CSRFToken": form.elements._csrf_token.value };
+    const headers = ours();
     if (body) headers["Content-Type"] = "application/json";
     const given = await answer(path, { method, headers, body: body && JSON.stringify(body) }, signal);
     const told = await given.json().catch(() => ({}));
@@ -69,11 +85,13 @@
       };
       request.onload = () => {
         const { status } = request;
-        if (status < 300) done();
-        else if (status >= 500) done(new Lost("The storage does not answer right now."));
-        else done(new Refused("The storage refused it. Try again.", status));
+        if (status < 300) {
+          reached ||= elsewhere(address);
+          done();
+        } else if (status >= 500) done(new Lost("The storage does not answer right now."));
+        else done(new Refused(told(request) || "The storage refused it. Try again.", status));
       };
-      request.onerror = () => done(new Lost(LOST));
+      request.onerror = () => done(!reached && elsewhere(address) ? new OutOfReach() : new Lost(LOST));
       request.onabort = () => done(signal.aborted ? signal.reason : new Lost(LOST));
       signal.addEventListener("abort", end);
       request.send(body);
@@ -138,6 +156,7 @@
       part("name").textContent = this.name;
       if (this.file.type.startsWith("image/")) {
         this.picture = URL.createObjectURL(this.file);
+        part("picture").addEventListener("error", (event) => event.target.remove());
         part("picture").src = this.picture;
       }
       this.retry.addEventListener("click", () => this.begin());
@@ -185,7 +204,8 @@
       for (let round = 0; told.state !== "ready"; round += 1) {
         if (told.state === "failed" || round === TRIES) {
           this.id = null;
-          throw new Refused(told.reason || "It did not arrive as a whole. Try again.", 0);
+          if (told.reason) throw new Refused(told.reason, FINAL);
+          throw new Lost("It did not arrive as a whole.");
         }
         await this.bring(told, signal);
         this.say("Looking at it…");
@@ -219,11 +239,17 @@
     }
 
     async bring(told, signal) {
-      if (told.put) {
-        await patiently(() => put(told.put, this.file, signal, (bytes) => this.sent(bytes)), signal);
-      } else if (told.parts) {
-        await this.bringParts(told.parts, signal);
+      try {
+        if (told.put) await this.bringWhole(told.put, signal);
+        else if (told.parts) await this.bringParts(told.parts, signal);
+      } catch (error) {
+        if (!(error instanceof OutOfReach)) throw error;
+        await this.bringWhole({ url: `/media/uploads/${this.id}/file`, headers: ours() }, signal);
       }
+    }
+
+    async bringWhole(address, signal) {
+      await patiently(() => put(address, this.file, signal, (bytes) => this.sent(bytes)), signal);
     }
 
     async bringParts(parts, signal) {
@@ -231,7 +257,7 @@
       const bytesOf = (number) => Math.min(step, this.file.size - (number - 1) * step);
       const arrived = new Map(there.map((number) => [number, bytesOf(number)]));
       const missing = Array.from({ length: count }, (_, index) => index + 1).filter((number) => !arrived.has(number));
-      const count_up = (number, bytes) => {
+      const counted = (number, bytes) => {
         arrived.set(number, bytes);
         this.sent([...arrived.values()].reduce((sum, each) => sum + each, 0));
       };
@@ -240,7 +266,7 @@
         const path = `/media/uploads/${this.id}/parts`;
         const { parts: addresses } = await ask("POST", path, signal, { numbers: [number] });
         const body = this.file.slice(start, start + bytesOf(number));
-        await put(addresses[number], body, signal, (bytes) => count_up(number, bytes));
+        await put(addresses[number], body, signal, (bytes) => counted(number, bytes));
       };
       const worker = async () => {
         while (missing.length) {
@@ -279,7 +305,7 @@
       this.failed = true;
       const words = error instanceof Refused || error instanceof Lost ? error.message : "It could not be uploaded. Try again.";
       this.say(words, true);
-      this.retry.hidden = error.status === 422;
+      this.retry.hidden = error.status === FINAL;
       this.end.textContent = "Remove";
       announce(`${this.name}: ${words}`);
     }

@@ -152,3 +152,19 @@ async def test_pictures_are_dropped_anywhere_and_pasted(alice: Visitor, pictures
     await attached(alice, 1)
     await expect(alice.page.get_by_label("Description of image 1")).to_be_visible()
     await expect(alice.previews().first.locator("figure")).to_have_count(1)
+
+
+@only_with_scripts
+async def test_a_storage_out_of_the_browsers_reach_is_reached_through_the_pages(alice: Visitor, pictures: list[Path]) -> None:
+    async def elsewhere(route: Route) -> None:
+        answer = await route.fetch()
+        told = await answer.json()
+        told["put"]["url"] = "http://storage.invalid/" + told["put"]["url"]
+        await route.fulfill(response=answer, json=told)
+
+    await alice.page.route("**/media/uploads", elsewhere)
+    await alice.compose("The long way round")
+    await choose(alice, pictures[0])
+    await attached(alice, 1)
+    assert all("storage.invalid" in complaint for complaint in alice.complaints)
+    alice.complaints.clear()

@@ -6,7 +6,7 @@ What the others have put into the storage by then is removed by them, or by :fun
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from app.queries import equal
 from app.services.accounts import profiles
 from app.services.media import checking
 from app.services.media.offers import IN_PARTS, RATE, Offer, Rate, part_sizes, refusal
-from app.storage import Mismatch, Missing, Part, Signed, Storage, StorageError, Upload, keys, part_size, whole
+from app.storage import Mismatch, Missing, Part, Signed, Storage, StorageError, TooLarge, Upload, keys, part_size
 from platforms import REGISTRY
 
 LASTS = timedelta(hours=1)
@@ -38,6 +38,7 @@ KEPT = timedelta(days=1)
 """So long an upload may take, and so long is remembered what became of it."""
 
 _BATCH = 50
+_OVER = "Nothing more of this file is expected. Add it again."
 _LOST = "What had arrived of this file is gone, because it took more than a day. Upload it again."
 
 
@@ -96,10 +97,26 @@ async def part_urls(workspace: Workspace, media_id: Id, numbers: Sequence[int]) 
     """Where these parts are put; of more than ``MAX_ADDRESSES`` the first. Raises ``NotFound``, ``Invalid`` for what is over."""
     file = await _known(workspace, media_id)
     if file.state is not MediaState.UPLOADING or not file.upload_id:
-        raise Invalid({"media": "Nothing more of this file is expected. Add it again."})
+        raise Invalid({"media": _OVER})
     sizes, upload = part_sizes(file.size, part_size(file.size)), _upload(file)
     wanted = [number for number in dict.fromkeys(numbers) if number in sizes][:MAX_ADDRESSES]
     return {number: await _storage().part_url(upload, number, size=sizes[number], lasts=LASTS) for number in wanted}
+
+
+async def take(workspace: Workspace, media_id: Id, source: AsyncIterable[bytes]) -> None:
+    """Bring the whole file through this process, for browsers that do not reach the storage; a piece of it in memory at a time.
+
+    Raises ``NotFound``, and ``Invalid`` for what is over, or is not as long as announced.
+    """
+    file = await _known(workspace, media_id)
+    if file.state is not MediaState.UPLOADING:
+        raise Invalid({"media": _OVER})
+    try:
+        await _storage().write(file.incoming, source, mime=file.mime, size=file.size)
+    except (Mismatch, TooLarge):
+        raise Invalid({"media": "Not all of the file came, or more than was announced. Try again."}) from None
+    if file.upload_id:
+        await _storage().abort(_upload(file))
 
 
 async def confirm(workspace: Workspace, media_id: Id) -> Arrival:
@@ -223,7 +240,7 @@ async def _checked(file: MediaFile) -> MediaFile:
     """``ready`` or ``failed``, whatever its name and type claimed. Raises ``_NotThere``, ``StorageError``."""
     try:
         await _put_together(file)
-        pictures.recognise(await whole(_storage().read(file.incoming, end=pictures.HEAD), limit=pictures.HEAD))
+        pictures.recognise(b"".join([piece async for piece in _storage().read(file.incoming, end=pictures.HEAD)]))
         async with checking.cleaned(_storage().read(file.incoming)) as (clean, facts):
             path = await checking.kept(file.workspace_id, file.id, clean, facts)
     except Invalid as refused:

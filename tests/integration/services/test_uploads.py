@@ -2,18 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from dramatiq.brokers.stub import StubBroker
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from app import migrations, runtime
+from app.asgi import create_app
+from app.courier import Courier
 from app.errors import Invalid, NotFound, TooOften
 from app.ids import Id
 from app.models import MEDIA_TRANSITIONS, Attachment, MediaFile, MediaState, now
@@ -21,14 +25,15 @@ from app.services.media import files, uploads
 from app.services.media.offers import MAX_PICTURE, MEBIBYTE, Offer, Rate
 from app.services.media.uploads import Arrival
 from app.services.writing import posts
-from app.storage import Missing, StorageError, Upload
+from app.storage import Missing, StorageError, Upload, pieces
 from platforms import REGISTRY
 from platforms.base import MediaKind, MediaRule, MediaRules
 from tests.integration.services.belfry import NAME, Belfry
-from tests.integration.services.places import Place
+from tests.integration.services.places import Place, bucket_settings
 from tests.integration.services.test_forms import token
 from tests.integration.services.test_media import photo
 from tests.integration.services.world import World, put
+from tests.servers import s3
 
 DAY = timedelta(days=1, minutes=1)
 LARGE = 17 * MEBIBYTE
@@ -501,3 +506,53 @@ async def test_too_many_are_answered_with_when_to_go_on(here: Place, world: Worl
     answer = await ask(alice, "POST", "/media/uploads", json={"name": "a.jpg", "size": 5})
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
     assert "not finished yet" in answer.json()["error"]
+
+
+async def test_a_browser_that_does_not_reach_the_storage_brings_the_file_here(here: Place, world: World) -> None:
+    for data in (photo(), large_photo()):
+        arrival = await begun(world, data)
+        await uploads.take(world.workspace, arrival.file.id, pieces(data))
+        file = (await uploads.confirm(world.workspace, arrival.file.id)).file
+        assert (file.state, await left_of(here, file)) == (MediaState.READY, [file.path])
+        with pytest.raises(Invalid):
+            await uploads.take(world.workspace, arrival.file.id, pieces(data))
+
+
+@folder_only
+async def test_what_comes_through_the_pages_is_as_long_as_announced(here: Place, world: World, alice: httpx.AsyncClient) -> None:
+    media_id = (await begun(world, photo())).file.id
+    path = f"/media/uploads/{media_id}/file"
+    for wrong in (photo()[:-1], photo() + b"x", b""):
+        assert (await ask(alice, "PUT", path, content=wrong)).status_code == 422
+    assert (await alice.put(path, content=photo())).status_code == 403
+    assert (await ask(alice, "PUT", path, content=photo())).status_code == 200
+    assert (await ask(alice, "POST", f"/media/uploads/{media_id}/confirm")).json()["state"] == "ready"
+    with pytest.raises(NotFound):
+        await uploads.take(world.elsewhere, media_id, pieces(photo()))
+
+
+@folder_only
+async def test_a_large_file_that_comes_through_this_process_takes_little_memory(here: Place, world: World) -> None:
+    async def much() -> AsyncIterator[bytes]:
+        yield photo()
+        for _ in range(60):
+            yield bytes(MEBIBYTE)
+
+    tracemalloc.start()
+    try:
+        file = await files.receive(world.workspace, much(), name="bell.jpg")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (file.name, file.state) == ("bell.jpg", MediaState.READY)
+    assert peak < 16 * MEBIBYTE
+
+
+@folder_only
+async def test_pages_may_speak_to_the_bucket(here: Place, world: World) -> None:
+    away = s3.Bucket(name="carillon", endpoint_url="http://127.0.0.1:9")
+    settings = bucket_settings(runtime.current().settings, away)
+    web = create_app(settings, Courier(StubBroker(middleware=[])), runtime_started=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://carillon.example") as client:
+        policy = (await client.get("/sign-in")).headers["Content-Security-Policy"]
+    assert "connect-src 'self' http://127.0.0.1:9;" in policy

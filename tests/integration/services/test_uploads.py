@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from app.services.media import files, uploads
 from app.services.media.offers import MAX_PICTURE, MEBIBYTE, Offer, Rate
 from app.services.media.uploads import Arrival
 from app.services.writing import posts
-from app.storage import Missing, StorageError, Upload, pieces
+from app.storage import Folder, Missing, StorageError, Stored, Upload, pieces
 from platforms import REGISTRY
 from platforms.base import MediaKind, MediaRule, MediaRules
 from tests.integration.services.belfry import NAME, Belfry
@@ -224,6 +224,66 @@ async def test_a_check_whose_process_is_gone_is_taken_over_when_its_time_is_up(h
     assert (await uploads.confirm(world.workspace, media_id)).file.state is MediaState.CHECKING
     await put(file, claimed_until=now() - timedelta(minutes=1))
     assert (await uploads.confirm(world.workspace, media_id)).file.state is MediaState.READY
+
+
+class Interrupted(Folder):
+    """A folder in which something happens just before a checked file is written, and nobody can stop that any more."""
+
+    then: Callable[[], Awaitable[Any]] | None = None
+
+    async def write(self, key: str, source: AsyncIterable[bytes], *, mime: str, size: int | None = None) -> Stored:
+        if self.then is not None and key.startswith("media/"):
+            happens, self.then = self.then, None
+            await happens()
+        return await super().write(key, source, mime=mime, size=size)
+
+
+@pytest.fixture
+def interrupted(here: Place, world: World, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    assert isinstance(here.storage, Folder)
+    storage = Interrupted(here.storage.root, runtime.current().sealer)
+    monkeypatch.setattr(runtime, "_current", replace(runtime.current(), storage=storage))
+    return storage
+
+
+@folder_only
+@pytest.mark.parametrize("how", ["canceled", "expired"])
+async def test_taken_back_in_the_last_moment_nothing_stays(here: Place, world: World, interrupted: Interrupted, how: str) -> None:
+    media_id = await sent(world, here, photo())
+    wanted = {
+        "canceled": lambda: uploads.cancel(world.workspace, media_id),
+        "expired": lambda: uploads.expire(now() + DAY),
+    }
+    interrupted.then = wanted[how]
+    file = (await uploads.confirm(world.workspace, media_id)).file
+    assert (file.state, await left_of(here, file)) == (MediaState.DELETED, [])
+
+
+@folder_only
+async def test_what_is_being_looked_at_does_not_expire(here: Place, world: World, interrupted: Interrupted) -> None:
+    media_id = await sent(world, here, photo())
+    file = await MediaFile.get(media_id)
+    assert file is not None
+    await put(file, created_at=now() - DAY)
+    interrupted.then = lambda: uploads.expire(now())
+    assert (await uploads.confirm(world.workspace, media_id)).file.state is MediaState.READY
+
+
+@folder_only
+async def test_of_two_that_look_at_it_the_later_one_writes_it_down(here: Place, world: World, interrupted: Interrupted) -> None:
+    media_id = await sent(world, here, photo())
+    file = await MediaFile.get(media_id)
+    assert file is not None
+    second: list[MediaFile] = []
+
+    async def overtake() -> None:
+        await put(file, claimed_until=now() - timedelta(minutes=1))
+        second.append((await uploads.confirm(world.workspace, media_id)).file)
+
+    interrupted.then = overtake
+    first = (await uploads.confirm(world.workspace, media_id)).file
+    assert [first] == second
+    assert (first.state, await left_of(here, first)) == (MediaState.READY, [first.path])
 
 
 @folder_only

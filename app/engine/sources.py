@@ -116,7 +116,10 @@ def unreachable(account: Account) -> str | None:
 
 def fetchable(url: str, *, sandbox: bool) -> bool:
     """Whether a network can fetch from ``url``: https on the internet; for the sandbox, which lives here, loopback too."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     host = parts.hostname or ""
     public = parts.scheme == "https" and bool(host) and not is_local(host)
     return public or (sandbox and parts.scheme in ("http", "https") and _is_loopback(host))

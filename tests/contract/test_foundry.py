@@ -14,6 +14,7 @@ import pytest
 from platforms.base import Absent, Metrics, Midnight, Processing, Profile, Published, Quota, Refused, Unnamed, Waiting
 from platforms.errors import (
     ContentRejected,
+    MediaRejected,
     QuotaExhausted,
     RateLimited,
     ReconnectNeeded,
@@ -22,7 +23,7 @@ from platforms.errors import (
     UnexpectedReply,
 )
 from platforms.sandbox.connect import connect
-from tests.contract.harness import Bench, Judge, picture, session_of, words
+from tests.contract.harness import Bench, Judge, Pieces, picture, session_of, words
 from tests.twin.adapter import LISTED_WITHIN, POLLS, Foundry
 from tests.twin.errors import NAME, until_midnight
 
@@ -67,6 +68,21 @@ async def test_a_post_is_cast_before_the_fence_and_published_by_one_request_behi
     assert (post["id"], post["text"], post["media"]) == (published.remote_id, content.text, 1)
     assert content.text in (await bench.session.http.get(published.url)).text
     assert bench.adapter.remote_id(published.url, profile(bench)) == published.remote_id
+
+
+class Elsewhere(Pieces):
+    """A file at an address that nobody answers at."""
+
+    async def address(self, lifetime: timedelta) -> str:
+        return "http://127.0.0.1:1/files/bell.png"
+
+
+async def test_a_file_that_cannot_be_fetched_is_refused(bench: Bench) -> None:
+    bench.adapter = Foundry(pause=0.1, by_address=True)
+    content = words(media=(replace(picture(), source=Elsewhere(lambda _: b"", 0)),))
+    with pytest.raises(MediaRejected) as refusal:
+        await bench.publish(content)
+    assert (refusal.value.code, await bench.judge.posts()) == ("not_fetched", [])
 
 
 async def test_what_is_cast_slowly_is_waited_for_and_goes_on_where_it_was(bench: Bench) -> None:

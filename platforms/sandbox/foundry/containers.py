@@ -17,7 +17,7 @@ from platforms.sandbox.receiving import in_form, receive
 from platforms.sandbox.values import Account, Blob, Post
 
 _HERE = ("127.0.0.1", "::1", "localhost")
-"""Hosts that files are fetched from. What is elsewhere is believed to be there."""
+"""Hosts that files are fetched from, below ``/files/``. What is elsewhere is believed to be there."""
 _ELSEWHERE = Blob("", "", 0, b"")
 _FETCHED_WITHIN = 20
 """Seconds between two bytes."""
@@ -90,7 +90,7 @@ async def _file(file: object, media_url: str) -> Blob | None:
     """What was sent or could be fetched; ``None`` if that was not possible, or not tried: nothing leaves this machine."""
     if not media_url:
         return await receive(in_form(file))
-    if urlsplit(media_url).hostname not in _HERE:
+    if not _is_ours(media_url):
         return _ELSEWHERE
     try:
         async with (
@@ -100,6 +100,15 @@ async def _file(file: object, media_url: str) -> Blob | None:
             return await receive(answer.aiter_bytes()) if answer.status_code == HTTPStatus.OK else None
     except httpx.HTTPError:
         return None
+
+
+def _is_ours(media_url: str) -> bool:
+    """Whether it can be one of our own signed addresses: strangers may not have this machine ask itself anything else."""
+    try:
+        parts = urlsplit(media_url)
+    except ValueError:
+        return False
+    return parts.hostname in _HERE and parts.path.startswith("/files/") and ".." not in parts.path
 
 
 def _unsuitable(blob: Blob | None) -> str:

@@ -73,6 +73,7 @@ async def codes(world: World) -> list[str]:
         ("ftp://127.0.0.1", False, False),
         ("", False, False),
         ("/", False, False),
+        ("https://[", False, False),
     ],
 )
 def test_networks_fetch_from_the_internet_and_the_sandbox_from_this_machine(url: str, real: bool, sandbox: bool) -> None:

@@ -42,8 +42,18 @@ async def test_a_picture_is_cast_from_its_bytes_and_shown(founder: Founder) -> N
     assert 'alt="A bell"' in page
 
 
-async def test_an_address_of_a_file_is_taken_and_not_fetched(founder: Founder) -> None:
-    container = await founder.cast(media_url="https://media.test/bell.jpg")
+@pytest.mark.parametrize(
+    "media_url",
+    [
+        "https://media.test/bell.jpg",
+        "https://media.test/files/bell.jpg",
+        "http://127.0.0.1:9/secret",
+        "http://127.0.0.1:9/files/../secret",
+        "http://[",
+    ],
+)
+async def test_an_address_that_is_not_ours_is_taken_and_not_fetched(founder: Founder, media_url: str) -> None:
+    container = await founder.cast(media_url=media_url)
     assert (await founder.publish(container)).json()["files"] == 1
 
 

@@ -30,7 +30,7 @@ from platforms.sandbox.quirks import Quirk
 Header = tuple[bytes, bytes]
 
 BODY_LIMIT = 32 * 1024 * 1024
-"""Bytes of a request that uploads nothing."""
+"""Bytes of a request that uploads nothing, or that nobody has signed."""
 UPLOAD_LIMIT = 2 * 1024 * 1024 * 1024
 """Bytes; above the networks' own limits, so that theirs answer."""
 _IN_MEMORY = 1024 * 1024
@@ -59,10 +59,10 @@ class Gate:
             await self._app(scope, receive, send)
             return
         purpose = _purpose(network, scope["method"], path)
+        account = self._account(network, scope)
+        limit = UPLOAD_LIMIT if purpose == "upload" and account is not None else BODY_LIMIT
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
-            limit = UPLOAD_LIMIT if purpose == "upload" else BODY_LIMIT
             size = await _keep(receive, body, limit)
-            account = self._account(network, scope)
             date = self._date(network.name, account) if self._dates else None
             call = _Call(self._app, scope, body, receive, send, date)
             if size is not None and size > limit:

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from platforms.sandbox import gate
 from tests.unit.platforms.sandbox.conftest import PNG, Clock, Pds
 
 HOUR = 3600.0
@@ -134,6 +135,13 @@ async def test_300_graphemes_of_many_code_points_fit(pds: Pds) -> None:
 async def test_an_upload_is_what_its_bytes_say(pds: Pds) -> None:
     blob = await pds.upload(PNG, "video/mp4")
     assert (blob["mimeType"], blob["size"]) == ("image/png", len(PNG))
+
+
+async def test_what_nobody_has_signed_is_not_kept_while_it_comes(pds: Pds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "BODY_LIMIT", len(PNG) - 1)
+    stranger = await pds.http.post("/bluesky/xrpc/com.atproto.repo.uploadBlob", content=PNG)
+    assert stranger.status_code == 413
+    assert (await pds.upload(PNG, "image/png"))["size"] == len(PNG)
 
 
 async def test_an_upload_over_five_mebibytes_is_refused(pds: Pds) -> None:

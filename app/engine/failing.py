@@ -68,9 +68,7 @@ async def nothing_was_sent(checkpoint: DeliveryCheckpoint) -> None:
         tries=attempts.ended(known, outcome="not sent", step=checkpoint.step, attempt_id=fenced.attempt_id),
         **_unfenced(checkpoint),
     )
-    if moved is not None:
-        checkpoint.delivery = moved
-        await outbox.catch_up(moved)
+    await _holds(checkpoint, moved)
 
 
 def _left_of_fence(checkpoint: DeliveryCheckpoint, becomes: State) -> dict[str, Any]:
@@ -112,11 +110,16 @@ async def write_down(checkpoint: DeliveryCheckpoint, error: PlatformError) -> De
         tries=attempts.ended(delivery, outcome=decision.state, step=checkpoint.step, error=error, next_at=decision.due_at),
         **_left_of_fence(checkpoint, decision.state),
     )
-    if moved is None:  # who took it over has written down what became of this attempt
-        return None
+    return decision if await _holds(checkpoint, moved) else None
+
+
+async def _holds(checkpoint: DeliveryCheckpoint, moved: Delivery | None) -> bool:
+    """Whether it is written down; else who took it over has told what became of this attempt. Then it follows its post."""
+    if moved is None:
+        return False
     checkpoint.delivery = moved
     await outbox.catch_up(moved)
-    return decision
+    return True
 
 
 async def _go_on_without(checkpoint: DeliveryCheckpoint, error: PlatformError) -> None:
@@ -126,9 +129,7 @@ async def _go_on_without(checkpoint: DeliveryCheckpoint, error: PlatformError) -
     tries = attempts.ended(delivery, outcome="went on without it", step=checkpoint.step, error=error)
     ours = {"attempt_id": delivery.attempt_id}
     moved = await move(delivery.id, State.PUBLISHING, target, where=ours, patience=receipts.SAVE_PATIENCE, tries=tries, **changes)
-    if moved is not None:
-        checkpoint.delivery = moved
-        await outbox.catch_up(moved)
+    await _holds(checkpoint, moved)
 
 
 async def _tell_account(checkpoint: DeliveryCheckpoint, error: PlatformError, decision: Decision) -> None:

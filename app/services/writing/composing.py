@@ -152,7 +152,7 @@ def _required(problem: Problem) -> Problem:
     """What the network only warns of, the workspace wants: descriptions."""
     if problem.code != ALT_MISSING:
         return problem
-    return replace(problem, blocks=True, message=f"{problem.message} This workspace asks for one: write it.")
+    return replace(problem, blocks=True, message=f"{problem.message} This workspace asks for one.")
 
 
 def _option_problems(options: Sequence[Option], values: Mapping[str, str]) -> list[Problem]:

@@ -10,9 +10,9 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Attachment, User, Workspace
 from app.services.media import files
-from app.services.media.offers import MEBIBYTE
 from app.services.writing.posts import Draft
 from app.services.writing.sizes import MAX_MEDIA
+from app.storage.values import MEBIBYTE
 
 
 def to_id(value: str) -> Id:

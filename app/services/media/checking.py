@@ -9,8 +9,8 @@ from pathlib import Path
 from app import pictures, runtime
 from app.errors import Invalid
 from app.ids import Id
-from app.services.media.offers import MAX_PICTURE, MEBIBYTE, too_large
-from app.storage import keys
+from app.services.media.offers import MAX_PICTURE, too_large
+from app.storage import from_disk, keys, to_disk
 from platforms.base import MediaFacts
 
 _AT_ONCE = 4
@@ -28,28 +28,21 @@ async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[tuple[Path, Med
     """
     with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
         came, clean = Path(folder, "source"), Path(folder, "target")
-        await _fetch(source, came)
+        await to_disk(_limited(source), came)
         yield clean, await pictures.clean(came, clean)
 
 
 async def kept(workspace_id: Id, media_id: Id, clean: Path, facts: MediaFacts) -> str:
     """Put what was cleaned in its place in the storage; its key. Whole, or not at all."""
     key = keys.original(workspace_id, media_id, facts.mime)
-    await runtime.current().storage.write(key, _pieces(clean), mime=facts.mime, size=facts.size)
+    await runtime.current().storage.write(key, from_disk(clean), mime=facts.mime, size=facts.size)
     return key
 
 
-async def _fetch(source: AsyncIterable[bytes], target: Path) -> None:
+async def _limited(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     count = 0
-    with await asyncio.to_thread(target.open, "wb") as file:
-        async for piece in source:
-            count += len(piece)
-            if count > MAX_PICTURE:
-                raise Invalid({"media": too_large()})
-            await asyncio.to_thread(file.write, piece)
-
-
-async def _pieces(path: Path) -> AsyncGenerator[bytes, None]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while piece := await asyncio.to_thread(file.read, MEBIBYTE):
-            yield piece
+    async for piece in source:
+        count += len(piece)
+        if count > MAX_PICTURE:
+            raise Invalid({"media": too_large()})
+        yield piece

@@ -7,9 +7,8 @@ from pathlib import PurePath
 
 from app.pictures import NO_FILMS
 from app.storage import keys
+from app.storage.values import MEBIBYTE
 from platforms.base import MediaKind, MediaRules
-
-MEBIBYTE = 1024 * 1024
 
 MAX_PICTURE = 100 * MEBIBYTE
 """Bytes. Phones' photos have 3 to 12 MB, a camera's raw 100 megapixels as JPEG 60."""

@@ -14,7 +14,7 @@ from beanie import Document
 
 from app import runtime
 from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now, reading
-from app.services.media import uploads
+from app.services.media import expiring
 from app.storage.sweeping import sweep
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ async def run() -> None:
         try:
             removed = await remove_attempts(now())
             await remove_idle(now())
-            await uploads.expire(now())
+            await expiring.expire(now())
             await sweep(runtime.current().storage, now())
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")

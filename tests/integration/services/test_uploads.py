@@ -21,11 +21,12 @@ from app.courier import Courier
 from app.errors import Invalid, NotFound, TooOften
 from app.ids import Id
 from app.models import MEDIA_TRANSITIONS, Attachment, MediaFile, MediaState, now
-from app.services.media import files, uploads
-from app.services.media.offers import MAX_PICTURE, MEBIBYTE, Offer, Rate
+from app.services.media import expiring, files, uploads
+from app.services.media.offers import MAX_PICTURE, Offer, Rate
 from app.services.media.uploads import Arrival
 from app.services.writing import posts
 from app.storage import Folder, Missing, StorageError, Stored, Upload, pieces
+from app.storage.values import MEBIBYTE
 from platforms import REGISTRY
 from platforms.base import MediaKind, MediaRule, MediaRules
 from tests.integration.services.belfry import NAME, Belfry
@@ -252,7 +253,7 @@ async def test_taken_back_in_the_last_moment_nothing_stays(here: Place, world: W
     media_id = await sent(world, here, photo())
     wanted = {
         "canceled": lambda: uploads.cancel(world.workspace, media_id),
-        "expired": lambda: uploads.expire(now() + DAY),
+        "expired": lambda: expiring.expire(now() + DAY),
     }
     interrupted.then = wanted[how]
     file = (await uploads.confirm(world.workspace, media_id)).file
@@ -265,7 +266,7 @@ async def test_what_is_being_looked_at_does_not_expire(here: Place, world: World
     file = await MediaFile.get(media_id)
     assert file is not None
     await put(file, created_at=now() - DAY)
-    interrupted.then = lambda: uploads.expire(now())
+    interrupted.then = lambda: expiring.expire(now())
     assert (await uploads.confirm(world.workspace, media_id)).file.state is MediaState.READY
 
 
@@ -294,8 +295,8 @@ async def test_what_nobody_finishes_is_forgotten_after_a_day(here: Place, world:
         await uploads.confirm(world.workspace, media_id)
     await uploads.cancel(world.workspace, canceled)
     documents = [file for media_id in (whole, parted.id, failed, canceled) if (file := await MediaFile.get(media_id))]
-    assert await uploads.expire(now() + timedelta(hours=23)) == 0
-    assert sum(await asyncio.gather(*[uploads.expire(now() + DAY) for _ in range(2)])) >= 4
+    assert await expiring.expire(now() + timedelta(hours=23)) == 0
+    assert sum(await asyncio.gather(*[expiring.expire(now() + DAY) for _ in range(2)])) >= 4
     for file in documents:
         assert await MediaFile.get(file.id) is None
         assert await left_of(here, file) == []
@@ -442,7 +443,7 @@ async def test_a_file_from_before_there_were_states_is_ready(here: Place, world:
     assert (await files.get(world.workspace, file.id)).state is MediaState.READY
     await migrations.run()
     assert (await media.find_one({"_id": file.id}) or {})["state"] == "ready"
-    assert await uploads.expire(now() + DAY) == 0
+    assert await expiring.expire(now() + DAY) == 0
 
 
 # --- in any order -----------------------------------------------------------------------------------------------------
@@ -467,7 +468,7 @@ async def test_in_any_order_there_is_one_truth(here: Place, world: World, rounds
         elif name == "cancel":
             await uploads.cancel(world.workspace, file.id)
         elif name == "expire":
-            await uploads.expire(now() + DAY)
+            await expiring.expire(now() + DAY)
         else:
             async with asyncio.timeout(0.02):
                 await uploads.confirm(world.workspace, file.id)
@@ -477,7 +478,7 @@ async def test_in_any_order_there_is_one_truth(here: Place, world: World, rounds
         outcomes = await asyncio.gather(*[step(name) for name in steps], return_exceptions=True)
         assert all(outcome is None or isinstance(outcome, NotFound | TimeoutError) for outcome in outcomes), outcomes
         before = await one_truth(here, file, before)
-    await uploads.expire(now() + DAY)
+    await expiring.expire(now() + DAY)
     known = await MediaFile.get(file.id)
     assert known is None or known.state is MediaState.READY
 

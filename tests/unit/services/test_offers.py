@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.media.offers import MAX_NAME, MEBIBYTE, Offer, part_sizes, refusal
+from app.services.media.offers import MAX_NAME, Offer, part_sizes, refusal
 from app.storage import keys, part_size
+from app.storage.values import MEBIBYTE
 from platforms.base import MediaKind, MediaRule, MediaRules
 
 STILLS = MediaRules((MediaRule(MediaKind.IMAGE, max_count=1, mimes=frozenset({"image/png"}), max_bytes=1),), max_count=1)

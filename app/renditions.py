@@ -13,7 +13,7 @@ from app import pictures, runtime
 from app.models import MediaFile
 from app.storage import Missing, Stored, from_disk, keys, to_disk
 from platforms.base import MediaFacts, MediaRule, Problem
-from platforms.fitting import Rendition, plan
+from platforms.fitting import AS_THEY_ARE, Choices, Rendition, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,20 @@ def facts(file: MediaFile) -> MediaFacts:
         return MediaFacts(file.mime, file.size, file.width, file.height)
 
 
-def planned(file: MediaFile, rule: MediaRule) -> Rendition | Problem:
-    """What ``rule`` makes of ``file``. Nothing is opened."""
-    return plan(facts(file), rule)
+def planned(file: MediaFile, rule: MediaRule, choices: Choices = AS_THEY_ARE) -> Rendition | Problem:
+    """What ``rule`` makes of ``file``, as people chose. Nothing is opened."""
+    return plan(facts(file), rule, choices)
 
 
-async def ready(file: MediaFile, rule: MediaRule | None) -> Ready:
-    """``file``, made to fit ``rule`` if there is one and if that was not done before.
+async def ready(file: MediaFile, rule: MediaRule | None, choices: Choices = AS_THEY_ARE) -> Ready:
+    """``file``, made to fit ``rule`` as people chose, if there is a rule and if that was not done before.
 
     Raises ``StorageError``, :class:`app.pictures.Failed`, :class:`app.pictures.Unfit`.
 
     Who is canceled while it is made (a step limit, a stop) loses nothing: it is made and kept all the same, and the next attempt
     finds it. Two that want the same wait for one.
     """
-    rendition = planned(file, rule) if rule else Rendition(facts(file))
+    rendition = planned(file, rule, choices) if rule else Rendition(facts(file))
     if isinstance(rendition, Problem):
         raise pictures.Unfit(rendition.message)
     mime = rendition.fitted.mime

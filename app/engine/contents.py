@@ -11,7 +11,7 @@ from app.engine import sources
 from app.engine.sources import Gone, Kept
 from app.models import Account, Attachment, Delivery, MediaFile, Receipt, reading
 from platforms import REGISTRY
-from platforms.base import Content, Media, MediaFacts, MediaKind, MediaRule, MediaRules, PartKind, Problem, Reference
+from platforms.base import Content, Media, MediaFacts, MediaKind, MediaRules, PartKind, Problem, Reference
 from platforms.fitting import Rendition
 
 
@@ -93,19 +93,19 @@ def problems(account: Account, content: Content) -> list[Problem]:
 async def _found(attachment: Attachment, account: Account, rules: MediaRules, files: Files) -> Media:
     file = await reading.get(MediaFile, attachment.media_id)
     if file is not None:
-        source = Kept(file, rules.of(MediaKind.of(file.mime)), account)
-        announced = Media(str(file.id), _announced(file, source.rule), attachment.alt, source)
+        source = Kept(file, rules.of(MediaKind.of(file.mime)), account, choices=attachment.choices(file.focus))
+        announced = Media(str(file.id), _announced(source), attachment.alt, source, file.captions)
         return await source.made(announced) if files is Files.MADE else announced
     if files is not Files.PAST:
         raise sources.gone(account.platform)
     return Media(str(attachment.media_id), MediaFacts("", 0), attachment.alt, Gone(account.platform))
 
 
-def _announced(file: MediaFile, rule: MediaRule | None) -> MediaFacts:
+def _announced(source: Kept) -> MediaFacts:
     """What will be made to fit when it is sent is announced as what comes out: its type, and the most bytes and pixels it has.
 
     What cannot be made to fit is announced as it is, and the preflight tells why not. Without a ``rule`` the network takes no
     such file, which it tells too.
     """
-    found = renditions.planned(file, rule) if rule else None
-    return found.fitted if isinstance(found, Rendition) else renditions.facts(file)
+    found = renditions.planned(source.file, source.rule, source.choices) if source.rule else None
+    return found.fitted if isinstance(found, Rendition) else renditions.facts(source.file)

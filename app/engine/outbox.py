@@ -188,7 +188,7 @@ async def _fields(post: Post, variant: Variant, known: Delivery | None) -> dict[
     content = {
         "language": post.language,
         "options": variant.options,
-        "attachments": [attachment.model_dump() for attachment in post.attachments],
+        "attachments": [attachment.model_dump() for attachment in post.files_of(variant)],
     }
     plan = {"revision": post.revision, "planned_at": at, "due_at": earliest}
     if known is not None and _says_the_same(known, post.words_of(variant), content):
@@ -205,7 +205,7 @@ async def _fields(post: Post, variant: Variant, known: Delivery | None) -> dict[
         "first_sent_at": EPOCH,
         "wording": wording,
         "parts": [part.model_dump() for part in parts + (known.parts[len(sent) :] if known and sent else [])],
-        "heavy": await _size(post.attachments) > HEAVY,
+        "heavy": await _size(post.files_of(variant)) > HEAVY,
     }
 
 

@@ -16,12 +16,13 @@ from app.models import Account, MediaFile
 from app.storage import Missing, Origin, Refused, StorageError
 from platforms.base import Media, MediaRule
 from platforms.errors import MediaRejected, Misconfigured, Unavailable
+from platforms.fitting import AS_THEY_ARE, Choices
 from platforms.hosts import is_local
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file in the storage, made to fit ``rule`` when it is needed. See :class:`platforms.base.Source`.
+    """A file in the storage, made to fit ``rule`` as people chose when it is needed. See :class:`platforms.base.Source`.
 
     ``size`` is what an adapter was told; ``None``: nothing yet.
     """
@@ -30,17 +31,18 @@ class Kept:
     rule: MediaRule | None
     account: Account
     size: int | None = None
+    choices: Choices = AS_THEY_ARE
 
     async def made(self, media: Media) -> Media:
         """``media``, whose source this is, with the size of what is there now. Raises ``PlatformError``."""
         with _told(self.account.platform):
-            found = await renditions.ready(self.file, self.rule)
+            found = await renditions.ready(self.file, self.rule, self.choices)
         return replace(media, facts=replace(media.facts, size=found.size), source=replace(self, size=found.size))
 
     async def open(self, start: int = 0) -> AsyncIterator[bytes]:
         """As the storage gives them. Raises ``Unavailable`` in the place of another number of bytes than was told."""
         with _told(self.account.platform):
-            found = await renditions.ready(self.file, self.rule)
+            found = await renditions.ready(self.file, self.rule, self.choices)
             size = found.size if self.size is None else self.size
             async for piece in runtime.current().storage.read(found.key, start=start, end=size):
                 start += len(piece)
@@ -53,7 +55,7 @@ class Kept:
         if refusal := unreachable(self.account):
             raise Misconfigured(self.account.platform, "no_address", refusal)
         with _told(self.account.platform):
-            found = await renditions.ready(self.file, self.rule)
+            found = await renditions.ready(self.file, self.rule, self.choices)
             signed = await runtime.current().storage.get_url(found.key, lasts=lifetime)
         return urljoin(_origin(self.account).url, signed)
 

@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
 from app.models.base import EPOCH, Identified, Instant, now
+from platforms.base import Captions
 
 
 class MediaState(StrEnum):
@@ -39,7 +40,8 @@ class MediaFile(Identified, Document):
 
     ``facts`` is all that was found (:func:`app.pictures.stored`); empty for files from before it was kept. ``name`` is what its
     owner calls it, ``alt`` the description that a post begins with, ``focus`` the point that a crop keeps, as shares of width and
-    height from the left upper corner.
+    height from the left upper corner. ``folder`` is where the library lists it, ``""`` at the top. A film has a ``poster``, the
+    storage key of the JPEG that stands for it, and may have ``captions``.
 
     Until it is ready, ``mime`` and ``size`` are what the browser claims, and ``path`` is empty, which is no key.
     ``incoming`` is where the browser puts it, ``upload_id`` the storage's upload if it comes in parts. ``claim`` is the one who
@@ -57,6 +59,9 @@ class MediaFile(Identified, Document):
     name: str = ""
     alt: str = ""
     focus: tuple[float, float] = (0.5, 0.5)
+    folder: str = ""
+    poster: str = ""
+    captions: tuple[Captions, ...] = ()
     uploader_id: Id | None = None
     incoming: str = ""
     upload_id: str = ""

@@ -8,20 +8,34 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
 from app.models.base import EPOCH, FIRST, Identified, Instant, now
+from platforms.fitting import AS_THEY_ARE, Choices, Shape
 
 
 class Attachment(BaseModel):
-    """A media file in a post, with the words for those who cannot see it."""
+    """A media file in a post, with the words for those who cannot see it, and what a person decided about its fit.
+
+    ``shape``, ``focus``, ``colour`` and ``trim`` are those of :class:`platforms.fitting.Choices`; without a ``focus`` it is the
+    file's own.
+    """
 
     media_id: Id
     alt: str = ""
+    shape: Shape = AS_THEY_ARE.shape
+    focus: tuple[float, float] | None = None
+    colour: str = AS_THEY_ARE.colour
+    trim: tuple[float, float] | None = None
+
+    def choices(self, focus: tuple[float, float]) -> Choices:
+        """All that was decided about a file whose own point is ``focus``."""
+        return Choices(self.shape, self.focus or focus, self.colour, self.trim)
 
 
 class Variant(BaseModel):
-    """What differs for one account: ``text=None`` means the post's text."""
+    """What differs for one account: ``None`` as ``text`` or ``attachments`` means the post's."""
 
     account_id: Id
     text: str | None = None
+    attachments: list[Attachment] | None = None
     options: dict[str, str] = Field(default_factory=dict)
 
 
@@ -71,6 +85,10 @@ class Post(Identified, Document):
     def words_of(self, variant: Variant) -> str:
         """What the variant's account is to say."""
         return tidy(self.text if variant.text is None else variant.text)
+
+    def files_of(self, variant: Variant) -> list[Attachment]:
+        """What the variant's account is to show."""
+        return self.attachments if variant.attachments is None else variant.attachments
 
     def leaves_out(self, account_id: Id) -> bool:
         """Whether nothing is to go out to the account, whatever was planned for it earlier."""

@@ -41,7 +41,7 @@ from platforms.base.connecting import (
     Tokens,
 )
 from platforms.base.content import Content, PartKind, Profile, Reference, Session
-from platforms.base.media import FETCHED_WITHIN, NO_MEDIA, Media, MediaFacts, MediaKind, MediaRule, MediaRules, Source
+from platforms.base.media import FETCHED_WITHIN, NO_MEDIA, Captions, Media, MediaFacts, MediaKind, MediaRule, MediaRules, Source
 from platforms.base.outcomes import (
     Absent,
     Answer,
@@ -68,6 +68,7 @@ __all__ = [
     "Authorization",
     "Candidate",
     "Capabilities",
+    "Captions",
     "Checkpoint",
     "Connector",
     "Consent",

@@ -82,17 +82,27 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Captions:
+    """What is said in a film, for those who cannot hear it: WebVTT as ``text``, in ``language`` (BCP 47)."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """One attached file. Its bytes are fetched when they are sent, so that validation costs no I/O.
 
     ``facts`` are those of what is sent. ``publish`` gets the exact size; before, while a post is composed, a file that will be
     made to fit is announced with the most bytes and pixels it can have. ``alt`` is ``""`` when the person gave none.
+    ``captions`` in several languages come with films only (Bluesky, YouTube, Facebook, LinkedIn take them).
     """
 
     id: str
     facts: MediaFacts
     alt: str
     source: Source = field(repr=False, compare=False)
+    captions: tuple[Captions, ...] = ()
 
     def open(self, start: int = 0) -> AsyncIterator[bytes]:
         """See :meth:`Source.open`: for networks that take the bytes, in one request or part after part."""

@@ -13,12 +13,12 @@ from PIL import Image, ImageOps
 from app import pictures, renditions, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import MediaFile
+from app.models import Attachment, MediaFile
 from app.services.media import files
 from app.services.media.offers import MAX_PICTURE
 from app.storage import keys, open_storage, pieces
 from platforms.base import MediaKind, MediaRule
-from platforms.fitting import Rendition
+from platforms.fitting import AS_THEY_ARE, Choices, Rendition, Shape
 from tests.contract.harness import picture, whole
 from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
@@ -143,14 +143,19 @@ async def test_a_file_whose_document_cannot_be_read_is_none(world: World) -> Non
 
 async def large(world: World) -> MediaFile:
     """A picture that no network here takes as it is."""
+    return await files.add(world.workspace, encoded(Image.effect_noise((1600, 1600), 80).convert("RGB")))
+
+
+def encoded(image: Image.Image) -> bytes:
+    """The picture as PNG."""
     file = BytesIO()
-    Image.effect_noise((1600, 1600), 80).convert("RGB").save(file, "PNG")
-    return await files.add(world.workspace, file.getvalue())
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
-async def fitted_bytes(file: MediaFile, rule: MediaRule) -> bytes:
+async def fitted_bytes(file: MediaFile, rule: MediaRule, choices: Choices = AS_THEY_ARE) -> bytes:
     """What is sent to a network with that rule."""
-    ready = await renditions.ready(file, rule)
+    ready = await renditions.ready(file, rule, choices)
     data = b"".join([piece async for piece in runtime.current().storage.read(ready.key)])
     assert len(data) == ready.size
     return data
@@ -219,6 +224,18 @@ async def test_a_file_that_nothing_makes_fit_is_refused_in_words(world: World) -
         with pytest.raises(pictures.Unfit) as refusal:
             await renditions.ready(file, replace(RULE, max_bytes=most))
         assert "cannot be made to fit" in str(refusal.value)
+
+
+async def test_a_picture_is_cut_where_its_post_says_so_and_else_around_its_own_point(world: World) -> None:
+    banner = Image.new("RGB", (400, 100), "red")
+    banner.paste((0, 0, 255), (0, 0, 200, 100))
+    file = await files.add(world.workspace, encoded(banner))
+    file = await files.describe(world.workspace, file.id, focus=(1.0, 0.5))
+    square = replace(RULE, shapes=(1.0, 1.0))
+    for focus, colour in ((None, (255, 0, 0)), ((0.0, 0.5), (0, 0, 255))):
+        kept = Attachment(media_id=file.id, shape=Shape.CROP, focus=focus).choices(file.focus)
+        with Image.open(BytesIO(await fitted_bytes(file, square, kept))) as image:
+            assert (image.size, image.convert("RGB").getpixel((50, 50))) == ((100, 100), colour)
 
 
 async def test_what_is_made_of_a_picture_lies_beside_it(world: World) -> None:

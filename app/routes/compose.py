@@ -13,7 +13,7 @@ from litestar.response import Redirect, Response
 
 from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import Account, Post, State, now
+from app.models import Account, Attachment, Post, State, now
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.routes.templating import page
@@ -148,7 +148,7 @@ async def preview(request: Asking, identity: Me) -> Response[Any]:
 async def media_item(identity: Me, media_id: FromPath[str]) -> Response[Any]:
     """One picture as the composer lists it: what a script puts where it has uploaded a file. Raises ``NotFound``."""
     file = await files.get(identity.workspace, forms.to_id(media_id))
-    return page("media_item.html", media=AttachedMedia(file, file.alt, files.url(file)))
+    return page("media_item.html", media=AttachedMedia(file, Attachment(media_id=file.id, alt=file.alt), files.url(file)))
 
 
 async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:

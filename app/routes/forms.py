@@ -10,6 +10,9 @@ from app.errors import Invalid, NotFound
 from app.ids import Id
 from app.models import Attachment, User, Workspace
 from app.services.media import files
+from app.services.writing import choices
+from app.services.writing.choices import ASPECTS, Refused
+from app.services.writing.drafts import field_name
 from app.services.writing.posts import Draft
 from app.services.writing.sizes import MAX_MEDIA
 from app.storage.values import MEBIBYTE
@@ -30,12 +33,20 @@ async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 def draft(form: FormMultiDict) -> Draft:
     """What the composer holds. Fields of unknown accounts are harmless: the services look only at the workspace's own."""
+    shared, refused = _files(form, None)
+    files = {}
+    for account, kind in _per_account(form, "files-"):
+        if kind == OWN:
+            files[account], more = _files(form, account)
+            refused |= more
     return Draft(
         text=_newlines(form.get("text", "")),
         account_ids=tuple(_ids(form.getall("account", []))),
         texts={account: _newlines(text) for account, text in _per_account(form, "text-") if text.strip()},
         options=_options(form),
-        attachments=tuple(_attachments(form)),
+        attachments=shared,
+        files=files,
+        refused=refused,
         language=form.get("language") or None,
         date=form.get("date", ""),
         time=form.get("time", ""),
@@ -66,9 +77,21 @@ async def _pieces(upload: UploadFile) -> AsyncGenerator[bytes, None]:
         yield piece
 
 
-def _attachments(form: FormMultiDict) -> Iterable[Attachment]:
-    for media_id in _ids(form.getall("media", [])):
-        yield Attachment(media_id=media_id, alt=_newlines(form.get(f"alt-{media_id}", "")).strip())
+OWN = "own"
+"""What the field ``files-<account>`` says of an account that does not show the post's files."""
+
+
+def _files(form: FormMultiDict, account_id: Id | None) -> tuple[tuple[Attachment, ...], dict[str, Refused]]:
+    """The post's files or an account's, in the form's order, and what was typed about them and cannot be meant, by field."""
+    found: list[Attachment] = []
+    refused: dict[str, Refused] = {}
+    for media_id in _ids(form.getall(f"media-{account_id}" if account_id else "media", [])):
+        names = {aspect: field_name(aspect, media_id, account_id) for aspect in ("alt", *ASPECTS)}
+        typed = {aspect: value for aspect, name in names.items() if isinstance(value := form.get(name), str)}
+        attachment, wrong = choices.read(media_id, _newlines(typed.get("alt", "")).strip(), typed)
+        found.append(attachment)
+        refused |= {names[aspect]: one for aspect, one in wrong.items()}
+    return tuple(found), refused
 
 
 def _options(form: FormMultiDict) -> dict[Id, dict[str, str]]:

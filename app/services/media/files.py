@@ -77,8 +77,8 @@ async def describe(
 
 async def used_by(workspace: Workspace, media_id: Id) -> list[Post]:
     """The posts that hold the file. Asked, not stored: nothing has to be kept in step."""
-    query = {**equal(workspace_id=workspace.id), "attachments.media_id": str(media_id)}
-    return await reading.find(Post, query)
+    places = ("attachments.media_id", "variants.attachments.media_id")
+    return await reading.find(Post, {**equal(workspace_id=workspace.id), "$or": [{place: str(media_id)} for place in places]})
 
 
 # --- signed links -----------------------------------------------------------------------------------------------------

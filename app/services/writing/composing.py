@@ -2,63 +2,63 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from app import renditions
 from app.engine import contents
 from app.errors import Invalid
 from app.ids import Id
-from app.models import UNFINISHED, Account, Attachment, MediaFile, MediaState, Variant, Workspace, now, reading, tidy
+from app.models import UNFINISHED, Account, Attachment, MediaFile, MediaState, Workspace, now, reading, tidy
 from app.services.accounts import profiles
 from app.services.media import files
+from app.services.writing import choices
+from app.services.writing.drafts import Draft, field_name
+from app.services.writing.framing import Framed, framed
 from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
 from platforms import REGISTRY
-from platforms.base import NO, YES, Adapter, Capabilities, Option, OptionType, Problem, Segment
+from platforms.base import NO, YES, Adapter, Capabilities, MediaKind, Option, OptionType, PartKind, Problem, Segment
 from platforms.preflight import ALT_MISSING
 from platforms.text import graphemes
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """The composer's fields as typed. ``texts`` holds an account's own text; absent or equal to ``text`` it follows the post.
+class AttachedMedia:
+    """An attached file, what was chosen about it, and a signed link to show it; ``framed`` as an account will show it."""
 
-    ``date`` and ``time`` are ISO (``2026-11-30``, ``14:05``) on a clock in ``zone``; empty when nothing was chosen.
-    """
+    file: MediaFile
+    attachment: Attachment
+    url: str
+    framed: Framed | None = None
 
-    text: str = ""
-    account_ids: tuple[Id, ...] = ()
-    texts: Mapping[Id, str] = field(default_factory=dict)
-    options: Mapping[Id, Mapping[str, str]] = field(default_factory=dict)
-    attachments: tuple[Attachment, ...] = ()
-    language: str | None = None
-    date: str = ""
-    time: str = ""
-    zone: str = "UTC"
+    @property
+    def alt(self) -> str:
+        """Its description."""
+        return self.attachment.alt
 
-    def oversized(self) -> dict[str, str]:
-        """What is too much for any network, as sentences by field."""
-        return oversized(
-            texts=(self.text, *self.texts.values()),
-            alts=[each.alt for each in self.attachments],
-            values=[value for chosen in self.options.values() for value in chosen.values()],
-            accounts=len(self.account_ids),
-            media=len(self.attachments),
-        )
+    @property
+    def seconds(self) -> float | None:
+        """How long it moves; ``None`` for what does not."""
+        return choices.length_of(self.file)
 
-    def variant(self, account: Account) -> Variant:
-        """The part of the draft that is for ``account``."""
-        own = self.texts.get(account.id, self.text)
-        known = {option.key for option in REGISTRY[account.platform].capabilities_for(account.limits).options}
-        options = {key: value for key, value in self.options.get(account.id, {}).items() if key in known}
-        return Variant(account_id=account.id, text=None if _same(own, self.text) else own, options=options)
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Its choices as a form writes them."""
+        return choices.written(self.attachment)
+
+    @property
+    def focus(self) -> tuple[float, float]:
+        """The point that a crop keeps."""
+        return self.attachment.focus or self.file.focus
 
 
 @dataclass(frozen=True, slots=True)
-class AttachedMedia:
-    """An attached file with its alternative text and a signed link to show it."""
+class Misfit:
+    """A file, by its ``number`` from 1 on, that a network takes only after a person has chosen how; ``own`` to the account."""
 
-    file: MediaFile
-    alt: str
-    url: str
+    media_id: Id
+    number: int
+    own: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Preview:
     problems: list[Problem]
     segments: tuple[Segment, ...]
     media: list[AttachedMedia]
+    misfits: list[Misfit]
 
     @property
     def left(self) -> int:
@@ -96,10 +97,33 @@ async def chosen(workspace: Workspace, account_ids: Sequence[Id]) -> list[Accoun
 
 async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> list[AttachedMedia]:
     """The attached files that are ready in this workspace, in order; no more than a post may have."""
-    found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments[:MAX_MEDIA]]
-    mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
-    mine = [(file, alt) for file, alt in mine if file.state is MediaState.READY]
-    return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
+    found = [(await reading.get(MediaFile, attachment.media_id), attachment) for attachment in attachments[:MAX_MEDIA]]
+    mine = [(file, attachment) for file, attachment in found if file is not None and file.workspace_id == workspace.id]
+    mine = [(file, attachment) for file, attachment in mine if file.state is MediaState.READY]
+    return [AttachedMedia(file, choices.within(attachment, file), files.url(file)) for file, attachment in mine]
+
+
+async def settled(workspace: Workspace, draft: Draft) -> Draft:
+    """``draft`` with its files as they are kept: all of them there, and every choice within its file. Raises ``Invalid``."""
+    shared = await _kept(workspace, draft.attachments, None)
+    own = {account: await _kept(workspace, own, account) for account, own in draft.files.items() if account in draft.account_ids}
+    return replace(draft, attachments=shared, files=own)
+
+
+async def _kept(workspace: Workspace, attachments: Sequence[Attachment], account_id: Id | None) -> tuple[Attachment, ...]:
+    found = await attached(workspace, attachments)
+    if len(found) < len(attachments):
+        if await unfinished(workspace, attachments):
+            raise Invalid({"media": "A picture has not arrived yet. Wait for it, or take it away, and save again."})
+        raise Invalid({"media": "One of the pictures no longer exists. Look at what is left, and save again."})
+    wrong = {
+        field_name("from", one.file.id, account_id): said
+        for one in found
+        if (said := choices.misses(one.attachment, one.file)) is not None
+    }
+    if wrong:
+        raise Invalid(wrong)
+    return tuple(one.attachment for one in found)
 
 
 async def unfinished(workspace: Workspace, attachments: Sequence[Attachment]) -> bool:
@@ -110,10 +134,11 @@ async def unfinished(workspace: Workspace, attachments: Sequence[Attachment]) ->
 
 async def previews(workspace: Workspace, draft: Draft) -> list[Preview]:
     """One preview per chosen account. Others have their turn in between: a long text takes a tenth of a second for each."""
-    files = await attached(workspace, draft.attachments)
+    shared = await attached(workspace, draft.attachments)
     shown = []
     for account in (await chosen(workspace, draft.account_ids))[:MAX_ACCOUNTS]:
-        shown.append(await _preview(workspace, draft, account, files))
+        own = draft.files.get(account.id)
+        shown.append(await _preview(workspace, draft, account, shared if own is None else await attached(workspace, own)))
         await asyncio.sleep(0)
     return shown
 
@@ -124,7 +149,7 @@ async def _preview(workspace: Workspace, draft: Draft, account: Account, files: 
     content = await contents.build(
         account,
         text=tidy(variant.text if variant.text is not None else draft.text),
-        attachments=[Attachment(media_id=file.file.id, alt=file.alt) for file in files],
+        attachments=[file.attachment for file in files],
         language=draft.language,
         options=variant.options,
         created_at=now(),
@@ -133,6 +158,7 @@ async def _preview(workspace: Workspace, draft: Draft, account: Account, files: 
     found = [Problem(field, "oversized", message) for field, message in excess.items()]
     told = _option_problems(capabilities.options, variant.options) + contents.problems(account, content)
     problems = found or told + adapter.validate(content, capabilities)
+    looks = [_look(file, capabilities) for file in files]
     return Preview(
         account=account,
         adapter=adapter,
@@ -144,8 +170,25 @@ async def _preview(workspace: Workspace, draft: Draft, account: Account, files: 
         limit=capabilities.text.limit,
         problems=[_required(problem) for problem in problems] if workspace.alt_required else problems,
         segments=() if found else adapter.segments(content.text),
-        media=files,
+        media=[replace(file, framed=look if isinstance(look, Framed) else None) for file, look in zip(files, looks, strict=True)],
+        misfits=[
+            Misfit(file.file.id, number, account.id in draft.files, look.message)
+            for number, (file, look) in enumerate(zip(files, looks, strict=True), 1)
+            if isinstance(look, Problem) and look.code in _CHOOSABLE
+        ],
     )
+
+
+_CHOOSABLE = frozenset({"shape", "duration"})
+"""What a crop, a border or a cut mends."""
+
+
+def _look(file: AttachedMedia, capabilities: Capabilities) -> Framed | Problem | None:
+    rule = (capabilities.for_part(PartKind.POST) or capabilities).media.of(MediaKind.of(file.file.mime))
+    if rule is None:
+        return None
+    planned = renditions.planned(file.file, rule, file.attachment.choices(file.file.focus))
+    return planned if isinstance(planned, Problem) else framed(renditions.facts(file.file), planned)
 
 
 def _required(problem: Problem) -> Problem:
@@ -182,8 +225,8 @@ def _missing(option: Option) -> Problem:
 
 async def check(workspace: Workspace, draft: Draft) -> list[Preview]:
     """The previews of a draft that may be published. Raises ``Invalid`` with one sentence per account that is blocked."""
-    if too_much := draft.oversized():
-        raise Invalid(too_much)
+    if faults := draft.faults():
+        raise Invalid(faults)
     shown = await previews(workspace, draft)
     if not shown:
         raise Invalid({"accounts": "Choose at least one account."})
@@ -196,7 +239,3 @@ async def check(workspace: Workspace, draft: Draft) -> list[Preview]:
 def _sentence(preview: Preview) -> str:
     messages = " ".join(problem.message for problem in preview.problems if problem.blocks)
     return f"{preview.adapter.label}, {preview.account.handle}: {messages}"
-
-
-def _same(one: str, other: str) -> bool:
-    return tidy(one) == tidy(other)

@@ -8,9 +8,10 @@ from typing import Any
 from app.engine import deliveries, outbox
 from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
 from app.ids import Id
-from app.models import EPOCH, Account, Attachment, Delivery, Post, State, User, Workspace, now, reading
+from app.models import EPOCH, Account, Delivery, Post, State, User, Workspace, now, reading
 from app.services.writing import composing, saving
-from app.services.writing.composing import AttachedMedia, Draft, Preview, attached, previews
+from app.services.writing.composing import AttachedMedia, Preview, attached, previews
+from app.services.writing.drafts import Draft
 from app.services.writing.listing import covers, listed
 from app.services.writing.saving import NEW, Target, get
 from app.services.writing.views import PostView, view
@@ -63,10 +64,10 @@ async def schedule(workspace: Workspace, user: User, draft: Draft, target: Targe
 
 async def save_draft(workspace: Workspace, user: User, draft: Draft, target: Target = NEW) -> Post:
     """Keep the draft, unless it is empty or endless. A scheduled post becomes a draft again, if it still can."""
-    if not draft.text.strip() and not draft.attachments:
+    if not draft.text.strip() and not draft.everything:
         raise Invalid({"text": "Write something first."})
-    if too_much := draft.oversized():
-        raise Invalid(too_much)
+    if faults := draft.faults():
+        raise Invalid(faults)
     timed = bool(draft.date and draft.time)
     accounts = await composing.chosen(workspace, draft.account_ids)
     post = await _authored(
@@ -104,18 +105,14 @@ async def _authored(
     workspace: Workspace, user: User, draft: Draft, accounts: Sequence[Account], target: Target, *, is_draft: bool, **plan: Any
 ) -> Post:
     """The post that the form means, not saved yet."""
-    files = await composing.attached(workspace, draft.attachments)
-    if len(files) < len(draft.attachments):
-        if await composing.unfinished(workspace, draft.attachments):
-            raise Invalid({"media": "A picture has not arrived yet. Wait for it, or take it away, and save again."})
-        raise Invalid({"media": "One of the pictures no longer exists. Look at what is left, and save again."})
+    draft = await composing.settled(workspace, draft)
     return Post(
         id=target.post_id or target.new_id or Id(),
         workspace_id=workspace.id,
         author_id=user.id,
         text=draft.text,
         language=draft.language,
-        attachments=[Attachment(media_id=one.file.id, alt=one.alt) for one in files],
+        attachments=list(draft.attachments),
         variants=[draft.variant(account) for account in accounts],
         draft=is_draft,
         zone=draft.zone if draft.zone in ZONES else workspace.zone,
@@ -226,6 +223,7 @@ async def draft_of(workspace: Workspace, post_id: Id) -> Draft:
         texts={variant.account_id: variant.text for variant in post.variants if variant.text is not None},
         options={variant.account_id: variant.options for variant in post.variants},
         attachments=tuple(post.attachments),
+        files={variant.account_id: tuple(variant.attachments) for variant in post.variants if variant.attachments is not None},
         language=post.language,
         date=at.strftime("%Y-%m-%d") if at else "",
         time=at.strftime("%H:%M") if at else "",

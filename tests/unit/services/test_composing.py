@@ -5,7 +5,7 @@ import pytest
 from app.ids import Id
 from app.models import Variant
 from app.services.writing import composing
-from app.services.writing.composing import Draft
+from app.services.writing.drafts import Draft
 from platforms import REGISTRY
 from platforms.base import Option, OptionType, choices_of
 from tests.unit.services.documents import account

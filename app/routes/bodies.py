@@ -17,8 +17,8 @@ from app.errors import Invalid
 TEXT_BYTES = 1024 * 1024
 """Of all text fields of a form together, however large its files may be."""
 
-MAX_FIELDS = 2_000
-"""Of one form. The composer has a dozen per connected account and two per picture."""
+MAX_FIELDS = 6_000
+"""Of one form. The composer has a dozen per connected account, and seven per file for all of them and for each with its own."""
 
 FILES = frozenset({"images"})
 """Fields that hold files; a file anywhere else is no browser's doing. Form-encoded, they hold the file's name instead."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,10 @@ from litestar.response import Redirect, Response
 
 from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
-from app.models import Account, Attachment, Post, State, now
-from app.routes import forms
+from app.models import Account, Post, State, now
+from app.routes import forms, steps
 from app.routes.security import Asking, Me
+from app.routes.steps import Panel
 from app.routes.templating import page
 from app.services.accounts import profiles
 from app.services.media import files
@@ -25,7 +26,6 @@ from app.services.writing import posts
 from app.services.writing.posts import AttachedMedia, Draft, Target
 from app.zones import local, next_full_hour
 from platforms import REGISTRY
-from platforms.base import Option
 
 _UPLOADS_BYTES = 4 * MAX_PICTURE
 """Of a form with files: as many of the largest as most networks show in one post."""
@@ -60,7 +60,8 @@ class Sheet:
 class Notice:
     """Why nothing was saved, and what another press would do.
 
-    ``about`` is the post it speaks of, ``theirs`` the version of it that the form would replace, with its pictures.
+    ``about`` is the post it speaks of, ``theirs`` the version of it that the form would replace, with its pictures, and with
+    those (``own``) of accounts that have files of their own.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Notice:
     about: Id | None = None
     theirs: Post | None = None
     pictures: Sequence[AttachedMedia] = ()
+    own: Mapping[Id, Sequence[AttachedMedia]] = field(default_factory=dict)
 
 
 _CANCELED = Notice(
@@ -90,12 +92,24 @@ _TWO_VERSIONS = Notice(
 
 
 @get("/compose")
-async def new(identity: Me) -> Response[Any]:
-    """An empty composer."""
+async def new(request: Asking, identity: Me) -> Response[Any]:
+    """An empty composer, or one with the files that the address names (``media``); those of others are left out."""
     connected = await profiles.listed(identity.workspace)
     chosen = tuple(account.id for account in connected if account.id) if len(connected) == 1 else ()
     empty = Draft(account_ids=chosen, zone=identity.workspace.zone)
-    return await _show(Sheet(identity, None, Id()), _timed(empty, now()))
+    named = forms.ids(request.query_params.getall("media", []))
+    draft, problems = await steps.with_picked(identity.workspace, empty, named)
+    return await _show(Sheet(identity, None, Id()), _timed(draft, now()), problems=problems)
+
+
+@get("/compose/library")
+async def library(request: Asking, identity: Me) -> Response[Any]:
+    """The files to pick from, for htmx; to anybody else a composer with the list open."""
+    query = request.query_params
+    panel = await steps.panel(identity.workspace, query, count=query.get("library-count", ""))
+    if request.headers.get("HX-Request"):
+        return page("compose.html", block="library", library=panel, address="/compose")
+    return await _show(Sheet(identity, None, Id()), _timed(Draft(zone=identity.workspace.zone), now()), library=panel)
 
 
 @post("/compose", request_max_body_size=_UPLOADS_BYTES)
@@ -148,19 +162,22 @@ async def preview(request: Asking, identity: Me) -> Response[Any]:
 async def media_item(identity: Me, media_id: FromPath[str]) -> Response[Any]:
     """One picture as the composer lists it: what a script puts where it has uploaded a file. Raises ``NotFound``."""
     file = await files.get(identity.workspace, forms.to_id(media_id))
-    return page("media_item.html", media=AttachedMedia(file, Attachment(media_id=file.id, alt=file.alt), files.url(file)))
+    return page("media_item.html", media=steps.begun(file))
 
 
 async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     """Files that were chosen are kept in any case; then the button acts, or the page comes back with what was typed."""
-    draft = forms.draft(form)
+    draft, action, subject = forms.draft(form), *_pressed(form)
     added, problems = await forms.add_uploads(sheet.identity.workspace, sheet.identity.user, form)
     draft = replace(draft, attachments=(*draft.attachments, *added))
-    action, _, subject = form.get("action", "preview").partition(":")
+    if action != steps.LIBRARY:
+        draft, more = await steps.with_picked(sheet.identity.workspace, draft, forms.ids(form.getall("pick", [])))
+        problems |= more
     if problems:
         return await _show(sheet, draft, problems=problems, status=422)
     if action not in ("now", "schedule", "draft"):
-        return await _show(sheet, _changed(draft, action, subject))
+        panel = await steps.panel(sheet.identity.workspace, form, count=subject) if action == steps.LIBRARY else None
+        return await _show(sheet, steps.changed(draft, action, subject), library=panel, opened=subject.partition(":")[0])
     try:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:
@@ -168,6 +185,13 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     except (Unsure, NotFound, TooLate) as why:
         return await _not_saved(sheet, draft, why)
     return Redirect(f"/posts/{saved.id}", status_code=303)
+
+
+def _pressed(form: FormMultiDict) -> tuple[str, str]:
+    """The button and what it is about. Return in the list's search presses the form's first button, and means a search."""
+    action, _, subject = form.get("action", "preview").partition(":")
+    searches = action == "preview" and form.get("library-q") not in (None, form.get("library-was"))
+    return (steps.LIBRARY if searches else action), subject
 
 
 async def _save(sheet: Sheet, draft: Draft, action: str) -> Post:
@@ -201,16 +225,9 @@ def _afresh(sheet: Sheet) -> Sheet:
 
 async def _two_versions(identity: Identity, theirs: Post) -> Notice:
     pictures = await posts.attached(identity.workspace, theirs.attachments)
-    return replace(_TWO_VERSIONS, about=theirs.id, theirs=theirs, pictures=pictures)
-
-
-def _changed(draft: Draft, action: str, subject: str) -> Draft:
-    """The buttons that change the draft itself: take an image away, or start an own text from the shared one."""
-    if action == "remove":
-        return replace(draft, attachments=tuple(each for each in draft.attachments if str(each.media_id) != subject))
-    if action == "copy":
-        return replace(draft, texts={**draft.texts, forms.to_id(subject): draft.text})
-    return draft
+    apart = {one.account_id: one.attachments for one in theirs.variants if one.attachments is not None}
+    own = {account: await posts.attached(identity.workspace, attachments) for account, attachments in apart.items()}
+    return replace(_TWO_VERSIONS, about=theirs.id, theirs=theirs, pictures=pictures, own=own)
 
 
 async def _show(
@@ -219,8 +236,11 @@ async def _show(
     *,
     problems: Mapping[str, str] | None = None,
     notice: Notice | None = None,
+    library: Panel | None = None,
+    opened: str = "",
     status: int = 200,
 ) -> Response[Any]:
+    """The page. ``library`` is the list to pick from, if it is open; ``opened`` an account whose section is shown open."""
     workspace = sheet.identity.workspace
     connected = await profiles.listed(workspace)
     files = await posts.attached(workspace, draft.attachments)
@@ -229,6 +249,7 @@ async def _show(
         if len(files) < len(draft.attachments)
         else {}
     )
+    previews = await posts.previews(workspace, draft)
     options = {each.id: REGISTRY[each.platform].capabilities_for(each.limits).options for each in connected}
     return page(
         "compose.html",
@@ -245,10 +266,13 @@ async def _show(
         accounts=connected,
         registry=REGISTRY,
         options=options,
-        customised={each.id for each in connected if _is_customised(draft, each.id, options[each.id])},
+        customised={each.id for each in connected if each.id == opened or steps.is_customised(draft, each.id, options[each.id])},
         draft=draft,
         attached=files,
-        previews=await posts.previews(workspace, draft),
+        own_files=await steps.offered(workspace, draft, files),
+        needs=steps.needs(previews),
+        library=library,
+        previews=previews,
         problems={**gone, **(problems or {})},
     )
 
@@ -263,15 +287,6 @@ async def _out(sheet: Sheet) -> Sequence[Account]:
     return ()
 
 
-def _is_customised(draft: Draft, account_id: Id, options: Sequence[Option]) -> bool:
-    """Whether the account has words or choices of its own, so that its section is shown open."""
-    chosen = draft.options.get(account_id, {})
-    unanswered = account_id in draft.account_ids and any(
-        each.required and not chosen.get(each.key, each.default) for each in options
-    )
-    return account_id in draft.texts or unanswered or any(chosen.get(each.key, each.default) != each.default for each in options)
-
-
 def _timed(draft: Draft, at: datetime) -> Draft:
     """``draft`` with the next full hour if it has no time, or one that has passed: *Schedule* is then one press away."""
     if draft.date and f"{draft.date}T{draft.time}" >= f"{local(at, draft.zone):%Y-%m-%dT%H:%M}":
@@ -280,4 +295,4 @@ def _timed(draft: Draft, at: datetime) -> Draft:
     return replace(draft, date=f"{hour:%Y-%m-%d}", time=f"{hour:%H:%M}")
 
 
-router = Router("/", route_handlers=[new, create, edit, duplicate, update, preview, media_item])
+router = Router("/", route_handlers=[new, library, create, edit, duplicate, update, preview, media_item])

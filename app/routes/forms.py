@@ -41,7 +41,7 @@ def draft(form: FormMultiDict) -> Draft:
             refused |= more
     return Draft(
         text=_newlines(form.get("text", "")),
-        account_ids=tuple(_ids(form.getall("account", []))),
+        account_ids=tuple(ids(form.getall("account", []))),
         texts={account: _newlines(text) for account, text in _per_account(form, "text-") if text.strip()},
         options=_options(form),
         attachments=shared,
@@ -85,7 +85,7 @@ def _files(form: FormMultiDict, account_id: Id | None) -> tuple[tuple[Attachment
     """The post's files or an account's, in the form's order, and what was typed about them and cannot be meant, by field."""
     found: list[Attachment] = []
     refused: dict[str, Refused] = {}
-    for media_id in _ids(form.getall(f"media-{account_id}" if account_id else "media", [])):
+    for media_id in ids(form.getall(f"media-{account_id}" if account_id else "media", [])):
         names = {aspect: field_name(aspect, media_id, account_id) for aspect in ("alt", *ASPECTS)}
         typed = {aspect: value for aspect, name in names.items() if isinstance(value := form.get(name), str)}
         attachment, wrong = choices.read(media_id, _newlines(typed.get("alt", "")).strip(), typed)
@@ -111,7 +111,7 @@ def _per_account(form: FormMultiDict, prefix: str) -> Iterable[tuple[Id, str]]:
             yield Id(rest), value
 
 
-def _ids(values: Iterable[Any]) -> Iterable[Id]:
+def ids(values: Iterable[Any]) -> list[Id]:
     """Valid ids, each once, in the form's order."""
     return [Id(value) for value in dict.fromkeys(values) if Id.is_valid(value)]
 

@@ -11,7 +11,7 @@ from app.models import ALL
 PROVED = frozenset(
     {
         *("$set", "$unset", "$inc"),
-        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$or", "$exists"),
+        *("$eq", "$in", "$ne", "$lt", "$lte", "$gt", "$gte", "$options", "$or", "$regex", "$exists"),
         *("$match", "$group", "$sum"),  # what count_documents sends
         *("unique", "partialFilterExpression", "expireAfterSeconds"),
     }

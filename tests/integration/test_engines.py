@@ -8,6 +8,7 @@ proved here and nothing else: ``PROVED`` in ``spoken.py`` names it, and any othe
 import asyncio
 import json
 import multiprocessing
+import re
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -385,6 +386,27 @@ async def test_unequal_and_either_or(jobs: AsyncCollection[Document]) -> None:
     await insert(jobs, job(1), job(2, state="queued"), job(3, state="dead"))
     assert await found(jobs, {"state": {"$ne": "dead"}}) == [1, 2]
     assert await found(jobs, {"$or": [{"state": "dead"}, {"due_at": NOON + timedelta(minutes=1)}]}) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"), [("BELL", [1, 2]), ("bell (1).", [1]), (".*", []), ("tür", [2]), ("^bell", []), ("[", [3]), ("\\", [3])]
+)
+async def test_words_are_found_inside_texts_whatever_their_case(
+    jobs: AsyncCollection[Document], words: str, numbers: list[int]
+) -> None:
+    """As ``re.escape`` writes them."""
+    await insert(
+        jobs, job(1, name="Bell (1).png", alt=""), job(2, name="x", alt="Tür und bell"), job(3, name="a[\\b", alt=""), job(4)
+    )
+    like = {"$regex": re.escape(words), "$options": "i"}
+    query = {"state": {"$eq": "scheduled"}, "$or": [{"name": like}, {"alt": like}]}
+    assert await found(jobs, query) == numbers
+
+
+async def test_a_document_is_found_by_what_a_list_inside_a_list_holds(jobs: AsyncCollection[Document]) -> None:
+    await insert(jobs, job(1, rows=[{"files": [{"of": "a"}, {"of": "b"}]}, {"files": None}]), job(2, files=[{"of": "b"}]), job(3))
+    assert await found(jobs, {"$or": [{"files.of": "b"}, {"rows.files.of": "b"}]}) == [1, 2]
+    assert await found(jobs, {"$or": [{"files.of": "a"}, {"rows.files.of": "a"}]}) == [1]
 
 
 async def test_more_documents_than_one_reply_holds_are_all_read(jobs: AsyncCollection[Document]) -> None:

@@ -1,0 +1,326 @@
+"""Files in the composer: their order, an account's own, how each is cut, and the library's, as they reach the network."""
+
+import re
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from app.errors import Invalid
+from app.ids import Id
+from app.models import Attachment, MediaFile, Post
+from app.routes import steps
+from app.services.media import files, picking
+from app.services.writing import composing, drafts, posts
+from app.services.writing.posts import Draft, Target
+from platforms import REGISTRY
+from platforms.base import Capabilities
+from platforms.fitting import Shape
+from platforms.mastodon.adapter import Mastodon
+from tests.integration.services.test_forms import part, send
+from tests.integration.services.test_posts import planned
+from tests.integration.services.world import World, of_post, put
+
+
+class Narrow(Mastodon):
+    """Mastodon as if it took squares only, and no picture that one can see through."""
+
+    def capabilities_for(self, limits: Any) -> Capabilities:
+        known = super().capabilities_for(limits)
+        rules = tuple(replace(rule, shapes=(1.0, 1.0), transparency=False) for rule in known.media.rules)
+        return replace(known, media=replace(known.media, rules=rules))
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REGISTRY, "mastodon", Narrow())
+
+
+async def banner(world: World, alt: str = "A banner", **more: Any) -> Attachment:
+    """400 x 100, its left half blue and its right half red."""
+    image = Image.new("RGB", (400, 100), "red")
+    image.paste((0, 0, 255), (0, 0, 200, 100))
+    return Attachment(media_id=(await files.add(world.workspace, png(image))).id, alt=alt, **more)
+
+
+def png(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+async def three(world: World) -> tuple[Attachment, ...]:
+    return tuple([await world.picture(alt) for alt in ("One", "Two", "Three")])
+
+
+async def shown(world: World, platform: str) -> list[tuple[str, str]]:
+    """The files of the one post on a network as its page shows them: address and description."""
+    [post] = [each for each in await world.judge.posts() if each["platform"] == platform]
+    page = (await world.judge.http.get(post["url"])).text
+    article = page[page.index("<article") : page.index("</article>")]
+    tags = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<img [^>]*>", article)]
+    return [(str(httpx.URL(post["url"]).join(tag["src"])), tag["alt"]) for tag in tags if "/media/" in tag["src"]]
+
+
+# --- an account's own -------------------------------------------------------------------------------------------------
+
+
+async def test_every_account_gets_its_own_files_in_its_own_order_with_its_own_words(world: World) -> None:
+    one, two, three_ = await three(world)
+    own = (three_.model_copy(update={"alt": "Drei"}), one)
+    post = await world.publish_now(attachments=(one, two, three_), files={world.accounts["mastodon"].id: own})
+    assert [each.attachments for each in await of_post(post)] == [[one, two, three_], list(own)]
+    await world.outbox.deliver()
+    assert [alt for _, alt in await shown(world, "bluesky")] == ["One", "Two", "Three"]
+    assert [alt for _, alt in await shown(world, "mastodon")] == ["Drei", "One"]
+
+
+async def test_own_files_that_are_the_posts_are_no_own_files(world: World) -> None:
+    shared = await three(world)
+    post = await world.publish_now(attachments=shared, files={each.id: shared for each in world.accounts.values()})
+    assert [variant.attachments for variant in post.variants] == [None, None]
+
+
+async def test_an_account_may_show_none_and_no_own_file_is_lost_by_editing(world: World) -> None:
+    account, shared = world.accounts["mastodon"].id, await three(world)
+    chosen = shared[0].model_copy(update={"focus": (0.25, 0.125), "shape": Shape.CROP})
+    for own in ((), (shared[2], chosen)):
+        draft = planned(world.draft(attachments=shared, files={account: own}))
+        post = await posts.schedule(world.workspace, world.alice, draft)
+        assert replace(await posts.draft_of(world.workspace, post.id), options={}) == draft
+
+
+async def test_a_file_that_only_one_account_shows_is_used_by_its_post(world: World) -> None:
+    [one, two, _] = await three(world)
+    post = await world.publish_now("mastodon", attachments=(one,), files={world.accounts["mastodon"].id: (two,)})
+    assert [each.id for each in await files.used_by(world.workspace, two.media_id)] == [post.id]
+    assert [each.id for each in await files.used_by(world.workspace, one.media_id)] == [post.id]
+
+
+async def test_another_workspaces_file_is_no_own_file(world: World) -> None:
+    foreign = Attachment(media_id=(await files.add(world.elsewhere, png(Image.new("RGB", (9, 9))))).id)
+    with pytest.raises(Invalid, match="no longer exists"):
+        await world.publish_now("mastodon", files={world.accounts["mastodon"].id: (foreign,)})
+
+
+# --- the order, and the key of the words ------------------------------------------------------------------------------
+
+
+async def keyed(world: World, post: Post, draft: Draft) -> tuple[int, str]:
+    target = Target(post_id=post.id, base=post.revision)
+    saved = await posts.schedule(world.workspace, world.alice, draft, target)
+    [delivery] = await of_post(saved)
+    post.revision = saved.revision
+    return delivery.wording, delivery.parts[0].key
+
+
+async def test_another_order_or_crop_is_another_wording_and_the_same_files_keep_theirs(world: World) -> None:
+    draft = planned(world.draft("mastodon", attachments=await three(world)))
+    post = await posts.schedule(world.workspace, world.alice, draft)
+    first = await keyed(world, post, draft)
+    own = drafts.parted(draft, world.accounts["mastodon"].id)
+    assert await keyed(world, post, own) == first
+    turned = drafts.moved(draft, draft.attachments[0].media_id, 1)
+    second = await keyed(world, post, turned)
+    assert second != first
+    cut = replace(turned, attachments=(turned.attachments[0].model_copy(update={"shape": Shape.CROP}), *turned.attachments[1:]))
+    assert await keyed(world, post, cut) not in (first, second)
+
+
+# --- how it is cut ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_shape_that_a_network_does_not_take_is_asked_about(world: World, narrow: None) -> None:
+    wide = await banner(world)
+    [preview] = await composing.previews(world.workspace, world.draft("mastodon", attachments=(wide,)))
+    assert preview.blocked
+    assert [(each.media_id, each.number, each.own) for each in preview.misfits] == [(wide.media_id, 1, False)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "size", "middle"),
+    [
+        ({"shape": Shape.CROP, "focus": (0.0, 0.5)}, (100, 100), (0, 0, 255)),
+        ({"shape": Shape.CROP, "focus": (1.0, 0.5)}, (100, 100), (255, 0, 0)),
+        ({"shape": Shape.PAD, "colour": "#00ff00"}, (400, 400), None),
+    ],
+)
+async def test_a_picture_goes_out_as_it_was_cut(
+    world: World, narrow: None, choice: dict[str, Any], size: tuple[int, int], middle: tuple[int, int, int] | None
+) -> None:
+    """On the one account for which it was chosen; the other has the whole."""
+    wide = await banner(world)
+    own = {world.accounts["mastodon"].id: (wide.model_copy(update=choice),)}
+    draft = world.draft(attachments=(wide,), files=own)
+    by_platform = {each.account.platform: each for each in await composing.previews(world.workspace, draft)}
+    framed = by_platform["mastodon"].media[0].framed
+    assert framed is not None
+    assert framed.view[2:] == size
+    assert by_platform["bluesky"].media[0].framed is None
+    await world.publish_now(attachments=(wide,), files=own)
+    await world.outbox.deliver()
+    assert await size_on(world, "bluesky") == ((400, 100), (255, 0, 0))
+    seen, colour = await size_on(world, "mastodon", at=(0.5, 0.02))
+    assert (seen, colour) == (size, middle or (0, 255, 0))
+
+
+async def size_on(world: World, platform: str, at: tuple[float, float] = (0.5, 0.5)) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """Of the one picture on a network: its size, and the colour at a place."""
+    [(address, _)] = await shown(world, platform)
+    data = (await world.judge.http.get(address)).content
+    with Image.open(BytesIO(data)) as image:
+        rgb = image.convert("RGB")
+        pixel = rgb.getpixel((int(image.width * at[0]), int(image.height * at[1])))
+        assert isinstance(pixel, tuple)
+        return image.size, pixel
+
+
+async def test_what_cannot_be_meant_is_not_saved_and_nothing_typed_is_lost(alice: httpx.AsyncClient, world: World) -> None:
+    wide, account = await banner(world), world.accounts["mastodon"].id
+    fields = {
+        "text": "Ring",
+        "account": account,
+        "media": wide.media_id,
+        f"alt-{wide.media_id}": "A long banner",
+        f"colour-{wide.media_id}": "#12",
+        f"files-{account}": "own",
+        f"media-{account}": wide.media_id,
+        f"focus-{account}-{wide.media_id}": "left",
+        f"shape-{account}-{wide.media_id}": "pad",
+        "action": "draft",
+    }
+    answer = await send(alice, "/compose", *(part(name, value.encode()) for name, value in fields.items()))
+    assert answer.status_code == 422
+    assert "Write the colour as # and six digits" in answer.text
+    assert "You wrote: #12" in answer.text
+    assert f'id="error-focus-{account}-{wide.media_id}"' in answer.text
+    assert re.search(rf'name="shape-{account}-{wide.media_id}" value="pad" checked', answer.text)
+    assert answer.text.count("A long banner") >= 1
+    assert await Post.find({}).to_list() == []
+
+
+async def test_the_form_comes_back_as_it_is_stored(alice: httpx.AsyncClient, world: World) -> None:
+    """What the page shows of a post, sent again by a browser, is the same post."""
+    wide = await banner(world, shape=Shape.CROP, focus=(0.31, 0.72), colour="#102030")
+    other, account = await world.picture("Other"), world.accounts["mastodon"].id
+    kept = await posts.save_draft(
+        world.workspace, world.alice, world.draft(attachments=(wide, other), files={account: (other, wide)})
+    )
+    page = (await alice.get(f"/posts/{kept.id}/edit")).text
+    answer = await send(alice, f"/posts/{kept.id}/edit", *as_a_browser_sends(page), part("action", b"draft"))
+    assert answer.status_code == 303
+    again = await Post.get(kept.id)
+    assert again is not None
+    assert again.attachments == kept.attachments
+    assert [each.attachments for each in again.variants] == [each.attachments for each in kept.variants]
+
+
+def as_a_browser_sends(page: str) -> list[bytes]:
+    """The fields of the composer that a press of a button sends, without date and time."""
+    form = page[page.index('<form id="composer"') : page.index('<div class="preview-column">')]
+    found = []
+    for tag in re.findall(r"<input [^>]*>", form):
+        said = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        ticked = said.get("type") not in ("checkbox", "radio") or tag.endswith(" checked>")
+        if "name" in said and ticked and said.get("type") != "file" and said["name"] != "_csrf_token":
+            found.append(part(said["name"], said.get("value", "").encode()))
+    for name, text in re.findall(r'<textarea [^>]*name="([^"]*)"[^>]*>\n?(.*?)</textarea>', form, re.DOTALL):
+        found.append(part(name, text.encode()))
+    return found
+
+
+# --- steps without a script -------------------------------------------------------------------------------------------
+
+
+async def test_the_buttons_move_part_and_join(alice: httpx.AsyncClient, world: World) -> None:
+    one, two, _ = await three(world)
+    account = world.accounts["mastodon"].id
+    media = [part("account", account.encode()), part("media", one.media_id.encode()), part("media", two.media_id.encode())]
+    own = [part(f"files-{account}", b"own"), *(part(f"media-{account}", each.media_id.encode()) for each in (one, two))]
+
+    async def after(action: str, *fields: bytes) -> tuple[list[str], list[str]]:
+        page = (await send(alice, "/compose", *fields, part("action", action.encode()))).text
+        names = ("media", f"media-{account}")
+        found = [re.findall(rf'name="{name}" value="(\w+)"(?: checked)?', page) for name in names]
+        return found[0], found[1]
+
+    there, turned = [one.media_id, two.media_id], [two.media_id, one.media_id]
+    assert await after(f"earlier:{two.media_id}", *media) == (turned, [])
+    assert await after(f"later:{one.media_id}", *media) == (turned, [])
+    assert await after(f"own:{account}", *media) == (there, there)
+    assert await after(f"later:{account}:{one.media_id}", *media, *own) == (there, turned)
+    assert await after(f"shared:{account}", *media, *own) == (there, [])
+    assert await after(f"remove:{one.media_id}", *media, *own) == ([two.media_id], there)
+    for nonsense in ("earlier:", "later:x", f"earlier:{account}:x", "own"):
+        await after(nonsense, *media)
+
+
+# --- from the library -------------------------------------------------------------------------------------------------
+
+
+async def named(world: World, name: str, alt: str = "") -> MediaFile:
+    file = await files.add(world.workspace, png(Image.new("RGB", (8, 8))))
+    return await files.describe(world.workspace, file.id, name=name, alt=alt)
+
+
+async def test_the_library_offers_what_is_ready_and_ones_own_newest_first(world: World) -> None:
+    old, new = await named(world, "bell (1).png"), await named(world, "tower.png", "A Bell tower")
+    await put(old, created_at=old.created_at.replace(year=2020))
+    hidden = await named(world, "bell-late.png")
+    await put(hidden, state="uploading")
+    await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
+    everything = await picking.shelf(world.workspace)
+    assert [file.id for file in everything.files] == [new.id, old.id]
+    for search, found in (("BELL", [new.id, old.id]), ("bell (", [old.id]), ("tower", [new.id]), (".*", []), ("x" * 5_000, [])):
+        assert [file.id for file in (await picking.shelf(world.workspace, search=search)).files] == found
+    first = await picking.shelf(world.workspace, count=1)
+    assert ([file.id for file in first.files], first.more) == ([new.id], True)
+
+
+async def test_picked_files_begin_as_they_are_described_and_what_was_typed_stays(alice: httpx.AsyncClient, world: World) -> None:
+    bell = await named(world, "bell.png", "A bronze bell")
+    foreign = await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
+    opened = await send(alice, "/compose", part("text", b"Typed before"), part("action", b"library"))
+    assert "Typed before" in opened.text
+    assert f'name="pick" value="{bell.id}"' in opened.text
+    picks = [part("pick", each.encode()) for each in (bell.id, foreign.id, "nonsense")]
+    page = (await send(alice, "/compose", part("text", b"Typed before"), *picks, part("action", b"pick"))).text
+    assert re.findall(r'name="media" value="(\w+)"', page) == [bell.id]
+    assert "A bronze bell</textarea>" in page
+    assert "Typed before" in page
+    assert 'name="pick"' not in page
+
+
+async def test_a_search_keeps_the_ticks(alice: httpx.AsyncClient, world: World) -> None:
+    bell = await named(world, "bell.png")
+    fields = [part("library-q", b"bell"), part("library-was", b""), part("pick", bell.id.encode())]
+    page = (await send(alice, "/compose", *fields, part("action", b"preview"))).text
+    assert f'name="pick" value="{bell.id}" checked' in page
+    assert 'name="media" value=' not in page
+
+
+async def test_a_composer_can_begin_with_a_file(alice: httpx.AsyncClient, world: World) -> None:
+    bell = await named(world, "bell.png", "A bronze bell")
+    foreign = await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
+    page = (await alice.get(f"/compose?media={foreign.id}&media={bell.id}&media=x&media={Id()}")).text
+    assert re.findall(r'name="media" value="(\w+)"', page) == [bell.id]
+    assert "A bronze bell</textarea>" in page
+
+
+@pytest.mark.parametrize("count", ["", "0", "-3", "9999999999", "x", "²"])
+async def test_any_number_of_files_may_be_asked_for(alice: httpx.AsyncClient, world: World, count: str) -> None:
+    await named(world, "bell.png")
+    for headers in ({}, {"HX-Request": "true"}):
+        answer = await alice.get("/compose/library", params={"library-count": count}, headers=headers)
+        assert answer.status_code == 200
+        assert "bell.png" in answer.text
+
+
+async def test_no_more_files_than_a_post_may_have_are_picked(world: World) -> None:
+    many = [(await named(world, f"{number}.png")).id for number in range(3)]
+    full = Draft(attachments=tuple(Attachment(media_id=Id()) for _ in range(39)))
+    draft, problems = await steps.with_picked(world.workspace, full, many)
+    assert (len(draft.attachments), list(problems)) == (40, ["media"])

@@ -8,14 +8,14 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.ids import Id
 from app.models.base import EPOCH, FIRST, Identified, Instant, now
-from platforms.fitting import AS_THEY_ARE, Choices, Shape
+from platforms.fitting import AS_THEY_ARE, Choices, Ratio, Shape
 
 
 class Attachment(BaseModel):
     """A media file in a post, with the words for those who cannot see it, and what a person decided about its fit.
 
-    ``shape``, ``focus``, ``colour`` and ``trim`` are those of :class:`platforms.fitting.Choices`; without a ``focus`` it is the
-    file's own.
+    ``shape``, ``focus``, ``colour``, ``trim`` and ``ratio`` are those of :class:`platforms.fitting.Choices`; without a ``focus``
+    it is the file's own.
     """
 
     media_id: Id
@@ -24,10 +24,11 @@ class Attachment(BaseModel):
     focus: tuple[float, float] | None = None
     colour: str = AS_THEY_ARE.colour
     trim: tuple[float, float] | None = None
+    ratio: Ratio = AS_THEY_ARE.ratio
 
     def choices(self, focus: tuple[float, float]) -> Choices:
         """All that was decided about a file whose own point is ``focus``."""
-        return Choices(self.shape, self.focus or focus, self.colour, self.trim)
+        return Choices(self.shape, self.focus or focus, self.colour, self.trim, self.ratio)
 
 
 class Variant(BaseModel):

@@ -6,6 +6,7 @@ Nothing here opens a file; :mod:`app.darkroom` carries a plan out. One that was 
 
 from platforms.base import MediaFacts, MediaRule, Problem
 from platforms.fitting import films, pictures
+from platforms.fitting.geometry import kept
 from platforms.fitting.values import (
     AS_THEY_ARE,
     Choices,
@@ -13,6 +14,7 @@ from platforms.fitting.values import (
     Encode,
     Flatten,
     Pad,
+    Ratio,
     Remux,
     Rendition,
     Scale,
@@ -31,6 +33,7 @@ __all__ = [
     "Encode",
     "Flatten",
     "Pad",
+    "Ratio",
     "Remux",
     "Rendition",
     "Scale",
@@ -40,6 +43,7 @@ __all__ = [
     "Transcode",
     "Trim",
     "Turn",
+    "kept",
     "plan",
 ]
 
@@ -62,6 +66,6 @@ _CONTRADICTION = Problem("media", "unfit", "The network's limits leave no size f
 def _plan(facts: MediaFacts, rule: MediaRule, choices: Choices) -> Rendition | Problem:
     if facts.is_film:
         return films.plan(facts, rule, choices)
-    if facts.animated and not pictures.as_it_is(facts, rule) and films.MIME in rule.mimes:
+    if facts.animated and not pictures.as_it_is(facts, rule, choices) and films.MIME in rule.mimes:
         return films.plan(facts, rule, choices)
     return pictures.plan(facts, rule, choices)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 from platforms.base import MediaFacts, MediaRule, Problem
-from platforms.fitting.values import Choices, Crop, Pad, Scale, Shape
+from platforms.fitting.values import Choices, Crop, Pad, Ratio, Scale, Shape
 
 _INSIDE = 0.004
 """How far within the shapes a new one stays: pixels are whole, and a small picture's shape moves with each of them."""
@@ -21,25 +21,51 @@ class Frame:
 
 def frame(facts: MediaFacts, rule: MediaRule, choices: Choices, *, even: bool = False) -> Frame | Problem:
     """How ``facts`` gets into the measures of ``rule``. ``even`` sides are what films have."""
-    wanted = _shape(facts.width, facts.height, rule)
-    if wanted is None:
+    shape = wanted(facts, rule, choices)
+    if shape is None:
         return _sized(rule, None, (facts.width, facts.height), even=even)
-    if choices.shape is Shape.ASK:
+    if choices.shape is Shape.PAD:
+        return _padded(facts, rule, shape, choices.colour, even=even)
+    if choices.shape is Shape.ASK and choices.ratio is Ratio.KEEP:
         too = "tall" if facts.width < facts.height else "wide"
         return Problem("media", "shape", f"It is too {too} for this network. Crop it, or let it be padded.")
-    if choices.shape is Shape.CROP:
-        crop = _crop(facts, wanted, choices.focus)
-        return _sized(rule, crop, (crop.width, crop.height), even=even)
-    return _padded(facts, rule, wanted, choices.colour, even=even)
+    crop = _crop(facts, shape, choices.focus)
+    return _sized(rule, crop, (crop.width, crop.height), even=even)
 
 
-def _shape(width: int, height: int, rule: MediaRule) -> float | None:
-    """The nearest width / height that ``rule`` takes; ``None`` if this one is."""
-    if rule.shapes is None or rule.shapes[0] <= width / height <= rule.shapes[1]:
+def wanted(facts: MediaFacts, rule: MediaRule, choices: Choices) -> float | None:
+    """The width / height to get to: what the person chose and the nearest that ``rule`` takes; ``None`` if the file has it."""
+    if facts.width < 1 or facts.height < 1:
         return None
-    least, most = rule.shapes
-    inside = (least * (1 + _INSIDE), most * (1 - _INSIDE))
-    return inside[0] if width / height < least else max(least, inside[1])
+    own = facts.width / facts.height
+    taken, chosen = _fits(own, rule), choices.ratio.number
+    if taken and (chosen is None or _alike(own, chosen)):
+        return None
+    shape = _inside(chosen or own, rule.shapes) if rule.shapes else chosen
+    return None if shape is None or (taken and _alike(own, shape)) else shape
+
+
+def kept(facts: MediaFacts, choices: Choices) -> Crop | None:
+    """What a crop to the chosen ratio keeps where no network objects; ``None`` if nothing is cut off."""
+    number = choices.ratio.number
+    if number is None or choices.shape is Shape.PAD or facts.width < 1 or facts.height < 1:
+        return None
+    return None if _alike(facts.width / facts.height, number) else _crop(facts, number, choices.focus)
+
+
+def _fits(shape: float, rule: MediaRule) -> bool:
+    return rule.shapes is None or rule.shapes[0] <= shape <= rule.shapes[1]
+
+
+def _inside(shape: float, shapes: tuple[float, float]) -> float:
+    """The nearest to ``shape`` that stays in ``shapes`` when it is rounded to pixels."""
+    least, most = shapes[0] * (1 + _INSIDE), shapes[1] * (1 - _INSIDE)
+    return max(least, min(most, shape)) if least <= most else sqrt(shapes[0] * shapes[1])
+
+
+def _alike(one: float, other: float) -> bool:
+    """Nobody sees the difference, and rounding makes as much."""
+    return abs(one / other - 1) <= _INSIDE
 
 
 def _crop(facts: MediaFacts, wanted: float, focus: tuple[float, float]) -> Crop:
@@ -94,4 +120,4 @@ def _taken(width: int, height: int, rule: MediaRule) -> bool:
     """Whether rounding left it within the rule: very thin pictures and nonsensical rules do not survive it."""
     within = rule.largest is None or (width <= rule.largest[0] and height <= rule.largest[1])
     few = rule.max_pixels is None or width * height <= rule.max_pixels
-    return within and few and _shape(width, height, rule) is None
+    return within and few and _fits(width / height, rule)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from platforms.base import MediaFacts, MediaRule, Problem
-from platforms.fitting.geometry import Frame, frame
-from platforms.fitting.values import Choices, Encode, Flatten, Rendition, Step, Still, Turn
+from platforms.fitting.geometry import Frame, frame, wanted
+from platforms.fitting.values import AS_THEY_ARE, Choices, Encode, Flatten, Rendition, Step, Still, Turn
 
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 _SEE_THROUGH = frozenset({PNG, WEBP})
@@ -20,11 +20,11 @@ _LEAST_BYTES = 1000
 _NAMES = {JPEG: "JPEG", PNG: "PNG", WEBP: "WebP", "image/gif": "GIF"}
 
 
-def as_it_is(facts: MediaFacts, rule: MediaRule) -> bool:
+def as_it_is(facts: MediaFacts, rule: MediaRule, choices: Choices = AS_THEY_ARE) -> bool:
     """Whether ``rule`` takes the file untouched, and people will see it as it is meant."""
     shown = facts.orientation == 1 and facts.pixels not in _FOR_PRINT and (rule.transparency or not facts.alpha)
     taken = facts.mime in rule.mimes and rule.min_bytes <= facts.size <= rule.max_bytes
-    return shown and taken and _measures(facts, rule) and _motion(facts, rule)
+    return shown and taken and _measures(facts, rule) and _motion(facts, rule) and wanted(facts, rule, choices) is None
 
 
 def _measures(facts: MediaFacts, rule: MediaRule) -> bool:
@@ -46,11 +46,11 @@ def _motion(facts: MediaFacts, rule: MediaRule) -> bool:
 
 def plan(facts: MediaFacts, rule: MediaRule, choices: Choices) -> Rendition | Problem:
     """See :func:`platforms.fitting.plan`."""
-    if as_it_is(facts, rule):
+    if as_it_is(facts, rule, choices):
         return Rendition(facts)
     target = _target(facts, rule)
     if target is None or (facts.animated and rule.moves):
-        return _refused(facts, rule)
+        return _UNCUT if as_it_is(facts, rule) else _refused(facts, rule)
     if facts.width < 1 or facts.height < 1 or rule.max_bytes < max(_LEAST_BYTES, rule.min_bytes):
         return _too_large(rule)
     if facts.size < rule.min_bytes:
@@ -98,6 +98,9 @@ def _least(framed: Frame, rule: MediaRule) -> tuple[int, int]:
     if rule.smallest:
         factor = min(1.0, max(factor, rule.smallest[0] / framed.width, rule.smallest[1] / framed.height))
     return max(1, round(framed.width * factor)), max(1, round(framed.height * factor))
+
+
+_UNCUT = Problem("media", "shape", "The network shows animations, and those cannot be cropped here. Leave it as it is.")
 
 
 def _refused(facts: MediaFacts, rule: MediaRule) -> Problem:

@@ -17,10 +17,28 @@ class Shape(StrEnum):
     PAD = "pad"
 
 
+class Ratio(StrEnum):
+    """The shape that a person wants, as width to height; ``KEEP`` is the file's own."""
+
+    KEEP = ""
+    SQUARE = "1:1"
+    PORTRAIT = "4:5"
+    UPRIGHT = "9:16"
+    WIDE = "16:9"
+    BANNER = "1.91:1"
+
+    @property
+    def number(self) -> float | None:
+        """Width / height; ``None`` if it stays."""
+        width, _, height = self.value.partition(":")
+        return float(width) / float(height) if self.value else None
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What a person decided about one file.
 
+    ``ratio`` is wanted everywhere, as far as the network takes it; ``shape`` says how to get there, and to ask means a crop then.
     ``focus`` is the point that a crop keeps, in parts of width and height from the upper left. ``colour`` (``#rrggbb``) lies
     behind what was see-through and fills what is padded. ``trim`` is (start, end) of a film in seconds; ``None``: all of it.
     """
@@ -29,6 +47,7 @@ class Choices:
     focus: tuple[float, float] = (0.5, 0.5)
     colour: str = "#ffffff"
     trim: tuple[float, float] | None = None
+    ratio: Ratio = Ratio.KEEP
 
 
 AS_THEY_ARE = Choices()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from app.ids import Id
 from app.models import Attachment, MediaFile
 from app.renditions import facts
-from platforms.fitting import AS_THEY_ARE, Shape
+from platforms.fitting import AS_THEY_ARE, Ratio, Shape
 
-ASPECTS = ("shape", "focus", "colour", "from", "to")
+ASPECTS = ("ratio", "shape", "focus", "colour", "from", "to")
 """The fields of one file's fit, as forms call them."""
 
 LONGEST = 86_400.0
@@ -41,11 +41,13 @@ def read(media_id: Id, alt: str, typed: Mapping[str, str]) -> tuple[Attachment, 
     """The attachment that is meant, and by aspect what cannot be: there it is as if nothing had been chosen. Never raises."""
     found = Attachment(media_id=media_id, alt=alt)
     refused: dict[str, Refused] = {}
-    for look in (_shape, _focus, _colour, _trim):
+    for look in (_ratio, _shape, _focus, _colour, _trim):
         try:
             found = found.model_copy(update=look(typed))
         except _Wrong as wrong:
             refused[wrong.aspect] = Refused(typed.get(wrong.aspect, ""), wrong.message)
+    if found.ratio is not Ratio.KEEP and found.shape is Shape.ASK:  # whoever chose a shape was asked
+        found = found.model_copy(update={"shape": Shape.CROP})
     beside = {"from", "to"} if refused.keys() & {"from", "to"} else set()
     kept = {aspect: Refused(typed[aspect], "") for aspect in beside - refused.keys() if typed.get(aspect)}
     return found, refused | kept
@@ -55,6 +57,7 @@ def written(attachment: Attachment) -> dict[str, str]:
     """The fields that :func:`read` turns into the same choices."""
     focus, trim = attachment.focus, attachment.trim
     return {
+        "ratio": attachment.ratio.value,
         "shape": attachment.shape.value,
         "focus": f"{focus[0]!r},{focus[1]!r}" if focus else "",
         "colour": attachment.colour,
@@ -96,6 +99,13 @@ def length_of(file: MediaFile) -> float | None:
 
 
 # --- one aspect each --------------------------------------------------------------------------------------------------
+
+
+def _ratio(typed: Mapping[str, str]) -> dict[str, object]:
+    given = typed.get("ratio", "").strip()
+    if given not in set(Ratio):
+        raise _Wrong("ratio", "Choose one of the offered shapes.")
+    return {"ratio": Ratio(given)}
 
 
 def _shape(typed: Mapping[str, str]) -> dict[str, object]:

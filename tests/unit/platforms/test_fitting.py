@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from platforms.base import MediaFacts, MediaKind, MediaRule, Problem
 from platforms.bluesky import files as bluesky
-from platforms.fitting import Choices, Crop, Pad, Rendition, Scale, Shape, Transcode, Trim, plan
+from platforms.fitting import Choices, Crop, Pad, Ratio, Rendition, Scale, Shape, Transcode, Trim, kept, plan
 from platforms.mastodon import files as mastodon
 from platforms.mastodon import limits
 
@@ -138,6 +138,7 @@ rules = st.builds(
 chosen = st.builds(
     Choices,
     shape=st.sampled_from(Shape),
+    ratio=st.sampled_from(Ratio),
     focus=st.tuples(st.floats(), st.floats()),
     trim=mostly(st.none() | st.just((1.0, 9.0)), st.tuples(st.floats(), st.floats())),
 )
@@ -257,6 +258,40 @@ def test_a_picture_of_the_wrong_shape_waits_for_a_persons_choice() -> None:
     padded = rendition(wide, PORTRAITS, shape=Shape.PAD, colour="#102030")
     assert padded.steps[0] == Pad(4000, padded.fitted.height, "#102030")
     assert 2095 < padded.fitted.height < 2115
+
+
+@pytest.mark.parametrize("ratio", [ratio for ratio in Ratio if ratio.number])
+@pytest.mark.parametrize("shape", Shape)
+def test_a_chosen_ratio_is_made_where_the_network_asks_for_none(ratio: Ratio, shape: Shape) -> None:
+    fitted = rendition(PHOTO, PICTURES, ratio=ratio, shape=shape).fitted
+    assert fitted.width / fitted.height == pytest.approx(ratio.number, rel=0.005)
+    assert (max(fitted.width, fitted.height) > 4032) == (shape is Shape.PAD and ratio is not Ratio.SQUARE)
+
+
+def test_a_chosen_ratio_goes_as_far_as_the_network_does() -> None:
+    fitted = rendition(PHOTO, PORTRAITS, ratio=Ratio.UPRIGHT).fitted
+    assert 0.8 <= fitted.width / fitted.height < 0.81
+    assert "crop" not in steps(rendition(replace(PHOTO, width=802, height=1000), PORTRAITS, ratio=Ratio.PORTRAIT))
+
+
+def test_a_crop_keeps_the_point_that_was_chosen() -> None:
+    crop = rendition(PHOTO, PICTURES, ratio=Ratio.SQUARE, focus=(0.75, 0.5)).steps[0]
+    assert crop == kept(PHOTO, Choices(ratio=Ratio.SQUARE, focus=(0.75, 0.5))) == Crop(1008, 0, 3024, 3024)
+    assert kept(PHOTO, Choices()) is kept(PHOTO, Choices(ratio=Ratio.SQUARE, shape=Shape.PAD)) is None
+    assert kept(replace(PHOTO, width=0), Choices(ratio=Ratio.SQUARE)) is None
+
+
+def test_what_has_the_chosen_ratio_goes_as_it_is() -> None:
+    for ratio, (width, height) in ((Ratio.SQUARE, (1000, 1001)), (Ratio.WIDE, (1921, 1080))):
+        assert steps(rendition(replace(PHOTO, size=100, width=width, height=height), PICTURES, ratio=ratio)) == []
+
+
+def test_an_animation_is_cropped_only_where_it_becomes_a_film() -> None:
+    gif = replace(PHOTO, mime="image/gif", size=100, frames=20, duration=timedelta(seconds=2))
+    shows = replace(PICTURES, mimes=frozenset({"image/gif"}), moves=True)
+    assert problem(gif, shows, ratio=Ratio.SQUARE) == "shape"
+    assert steps(rendition(gif, shows)) == []
+    assert "crop" in steps(rendition(gif, replace(VIDEOS, kind=MediaKind.GIF), ratio=Ratio.SQUARE))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from app.services.writing import choices, drafts
 from app.services.writing.drafts import Draft, field_name
 from app.services.writing.framing import Framed, framed
 from platforms.base import MediaFacts, MediaKind, MediaRule
-from platforms.fitting import AS_THEY_ARE, Choices, Rendition, Shape, plan
+from platforms.fitting import AS_THEY_ARE, Choices, Ratio, Rendition, Shape, plan
 
 ONE, TWO, THREE = Id("0" * 27 + "1"), Id("0" * 27 + "2"), Id("0" * 27 + "3")
 ACCOUNT = Id("a" * 28)
@@ -35,10 +35,11 @@ def chosen(media_id: Id) -> st.SearchStrategy[Attachment]:
         media_id=st.just(media_id),
         alt=words,
         shape=st.sampled_from(Shape),
+        ratio=st.sampled_from(Ratio),
         focus=st.none() | st.tuples(shares, shares),
         colour=colours,
         trim=st.none() | times,
-    )
+    ).filter(lambda each: each.ratio is Ratio.KEEP or each.shape is not Shape.ASK)
 
 
 some = st.permutations([ONE, TWO, THREE]).flatmap(lambda ids: st.tuples(*map(chosen, ids[:2])))
@@ -63,7 +64,7 @@ def test_a_form_gives_back_exactly_what_it_showed(shared: tuple[Attachment, ...]
     assert forms.draft(fields(draft)) == draft
 
 
-@given(st.dictionaries(st.sampled_from(choices.ASPECTS), st.text() | st.floats().map(str), max_size=5))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(choices.ASPECTS, st.text(max_size=70) | st.floats().map(str))))
 def test_whatever_is_typed_gives_choices_that_hold_or_words_beside_the_field(typed: dict[str, str]) -> None:
     found, refused = choices.read(ONE, "", typed)
     assert set(refused) <= set(typed)
@@ -77,6 +78,7 @@ def test_whatever_is_typed_gives_choices_that_hold_or_words_beside_the_field(typ
 @pytest.mark.parametrize(
     ("aspect", "value", "words"),
     [
+        ("ratio", "2:1", "offered"),
         ("shape", "stretch", "offered"),
         ("focus", "left", "inside the picture"),
         ("focus", "nan,0.5", "inside the picture"),
@@ -95,6 +97,12 @@ def test_what_cannot_be_meant_is_told_and_kept(aspect: str, value: str, words: s
     assert draft.attachments == (Attachment(media_id=ONE),)
     assert draft.refused[f"{aspect}-{ONE}"].value == value
     assert words in draft.faults()[f"{aspect}-{ONE}"]
+
+
+def test_who_chose_a_shape_and_not_how_to_get_there_gets_a_crop() -> None:
+    found, refused = choices.read(ONE, "", {"ratio": "4:5", "shape": "ask"})
+    assert (found.ratio, found.shape, refused) == (Ratio.PORTRAIT, Shape.CROP, {})
+    assert choices.read(ONE, "", {"ratio": "4:5", "shape": "pad"})[0].shape is Shape.PAD
 
 
 def test_a_good_beginning_is_kept_beside_a_bad_end() -> None:

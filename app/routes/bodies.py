@@ -18,7 +18,7 @@ TEXT_BYTES = 1024 * 1024
 """Of all text fields of a form together, however large its files may be."""
 
 MAX_FIELDS = 6_000
-"""Of one form. The composer has a dozen per connected account, and seven per file for all of them and for each with its own."""
+"""Of one form. The composer has a dozen per connected account, and eight per file for all of them and for each with its own."""
 
 FILES = frozenset({"images"})
 """Fields that hold files; a file anywhere else is no browser's doing. Form-encoded, they hold the file's name instead."""

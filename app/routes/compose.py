@@ -16,7 +16,6 @@ from app.ids import Id
 from app.models import Account, Post, State, now
 from app.routes import forms, steps
 from app.routes.security import Asking, Me
-from app.routes.steps import Panel
 from app.routes.templating import page
 from app.services.accounts import profiles
 from app.services.media import files
@@ -92,24 +91,12 @@ _TWO_VERSIONS = Notice(
 
 
 @get("/compose")
-async def new(request: Asking, identity: Me) -> Response[Any]:
-    """An empty composer, or one with the files that the address names (``media``); those of others are left out."""
+async def new(identity: Me) -> Response[Any]:
+    """An empty composer."""
     connected = await profiles.listed(identity.workspace)
     chosen = tuple(account.id for account in connected if account.id) if len(connected) == 1 else ()
     empty = Draft(account_ids=chosen, zone=identity.workspace.zone)
-    named = forms.ids(request.query_params.getall("media", []))
-    draft, problems = await steps.with_picked(identity.workspace, empty, named)
-    return await _show(Sheet(identity, None, Id()), _timed(draft, now()), problems=problems)
-
-
-@get("/compose/library")
-async def library(request: Asking, identity: Me) -> Response[Any]:
-    """The files to pick from, for htmx; to anybody else a composer with the list open."""
-    query = request.query_params
-    panel = await steps.panel(identity.workspace, query, count=query.get("library-count", ""))
-    if request.headers.get("HX-Request"):
-        return page("compose.html", block="library", library=panel, address="/compose")
-    return await _show(Sheet(identity, None, Id()), _timed(Draft(zone=identity.workspace.zone), now()), library=panel)
+    return await _show(Sheet(identity, None, Id()), _timed(empty, now()))
 
 
 @post("/compose", request_max_body_size=_UPLOADS_BYTES)
@@ -167,17 +154,14 @@ async def media_item(identity: Me, media_id: FromPath[str]) -> Response[Any]:
 
 async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     """Files that were chosen are kept in any case; then the button acts, or the page comes back with what was typed."""
-    draft, action, subject = forms.draft(form), *_pressed(form)
+    draft = forms.draft(form)
     added, problems = await forms.add_uploads(sheet.identity.workspace, sheet.identity.user, form)
     draft = replace(draft, attachments=(*draft.attachments, *added))
-    if action != steps.LIBRARY:
-        draft, more = await steps.with_picked(sheet.identity.workspace, draft, forms.ids(form.getall("pick", [])))
-        problems |= more
+    action, _, subject = form.get("action", "preview").partition(":")
     if problems:
         return await _show(sheet, draft, problems=problems, status=422)
     if action not in ("now", "schedule", "draft"):
-        panel = await steps.panel(sheet.identity.workspace, form, count=subject) if action == steps.LIBRARY else None
-        return await _show(sheet, steps.changed(draft, action, subject), library=panel, opened=subject.partition(":")[0])
+        return await _show(sheet, steps.changed(draft, action, subject), opened=subject.partition(":")[0])
     try:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:
@@ -185,13 +169,6 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     except (Unsure, NotFound, TooLate) as why:
         return await _not_saved(sheet, draft, why)
     return Redirect(f"/posts/{saved.id}", status_code=303)
-
-
-def _pressed(form: FormMultiDict) -> tuple[str, str]:
-    """The button and what it is about. Return in the list's search presses the form's first button, and means a search."""
-    action, _, subject = form.get("action", "preview").partition(":")
-    searches = action == "preview" and form.get("library-q") not in (None, form.get("library-was"))
-    return (steps.LIBRARY if searches else action), subject
 
 
 async def _save(sheet: Sheet, draft: Draft, action: str) -> Post:
@@ -236,11 +213,10 @@ async def _show(
     *,
     problems: Mapping[str, str] | None = None,
     notice: Notice | None = None,
-    library: Panel | None = None,
     opened: str = "",
     status: int = 200,
 ) -> Response[Any]:
-    """The page. ``library`` is the list to pick from, if it is open; ``opened`` an account whose section is shown open."""
+    """The page. ``opened`` is an account whose section is shown open."""
     workspace = sheet.identity.workspace
     connected = await profiles.listed(workspace)
     files = await posts.attached(workspace, draft.attachments)
@@ -271,7 +247,6 @@ async def _show(
         attached=files,
         own_files=await steps.offered(workspace, draft, files),
         needs=steps.needs(previews),
-        library=library,
         previews=previews,
         problems={**gone, **(problems or {})},
     )
@@ -295,4 +270,4 @@ def _timed(draft: Draft, at: datetime) -> Draft:
     return replace(draft, date=f"{hour:%Y-%m-%d}", time=f"{hour:%H:%M}")
 
 
-router = Router("/", route_handlers=[new, library, create, edit, duplicate, update, preview, media_item])
+router = Router("/", route_handlers=[new, create, edit, duplicate, update, preview, media_item])

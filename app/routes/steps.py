@@ -1,25 +1,16 @@
-"""The composer's buttons that change what it holds and save nothing, and the files that it offers from the library."""
+"""The composer's buttons that change what it holds and save nothing, and what it shows about an account's own files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from litestar.datastructures import FormMultiDict, MultiDict
-
 from app.ids import Id
 from app.models import Attachment, MediaFile, Workspace
 from app.routes import forms
-from app.services.media import files, picking
-from app.services.media.picking import FIRST
+from app.services.media import files
 from app.services.writing import drafts, posts
 from app.services.writing.drafts import Draft, field_name
 from app.services.writing.posts import AttachedMedia, Preview
-from app.services.writing.sizes import MAX_MEDIA
 from platforms.base import Option
-
-LIBRARY = "library"
-"""The button that opens the list of files, and searches in it; with a number it shows so many."""
-
-_DIGITS = 4
 
 
 def changed(draft: Draft, action: str, subject: str) -> Draft:
@@ -62,13 +53,18 @@ class Offered:
 
 
 async def offered(workspace: Workspace, draft: Draft, shared: Sequence[AttachedMedia]) -> dict[Id, list[Offered]]:
-    """For each account with files of its own: those in its order, then the post's that are not among them."""
-    found = {}
-    for account, attachments in draft.files.items():
-        own = await posts.attached(workspace, attachments)
-        there = {each.file.id for each in own}
-        rest = [Offered(each, ticked=False) for each in shared if each.file.id not in there]
-        found[account] = [Offered(each, ticked=True) for each in own] + rest
+    """For each account with files of its own: those in its order, and the post's others behind the ones they follow there."""
+    return {account: _beside(await posts.attached(workspace, own), shared) for account, own in draft.files.items()}
+
+
+def _beside(own: Sequence[AttachedMedia], shared: Sequence[AttachedMedia]) -> list[Offered]:
+    there = {each.file.id for each in own}
+    found, before = [Offered(each, ticked=True) for each in own], None
+    for each in shared:
+        if each.file.id not in there:
+            places = [place for place, other in enumerate(found, 1) if other.media.file.id == before]
+            found.insert(places[0] if places else 0, Offered(each, ticked=False))
+        before = each.file.id
     return found
 
 
@@ -92,39 +88,6 @@ def needs(previews: Sequence[Preview]) -> dict[str, list[str]]:
     return found
 
 
-# --- files that are there already -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """The list of files to pick from. ``next`` is how many *Show more* shows; 0 if there are no more."""
-
-    files: list[AttachedMedia]
-    ticked: frozenset[str]
-    search: str
-    next: int
-
-
-async def panel(workspace: Workspace, fields: FormMultiDict | MultiDict[str], *, count: str = "") -> Panel:
-    """What the fields of the list ask for."""
-    number = int(count) if count.isascii() and count.isdigit() and len(count) <= _DIGITS else FIRST
-    search = str(fields.get("library-q", ""))
-    shelf = await picking.shelf(workspace, search=search, count=number)
-    ticked = frozenset(each for each in fields.getall("pick", []) if isinstance(each, str))
-    following = len(shelf.files) + FIRST if shelf.more else 0
-    return Panel([begun(file) for file in shelf.files], ticked, search, following)
-
-
 def begun(file: MediaFile) -> AttachedMedia:
     """The file as a post begins with it: described as its owner described it."""
     return AttachedMedia(file, Attachment(media_id=file.id, alt=file.alt), files.url(file))
-
-
-async def with_picked(workspace: Workspace, draft: Draft, media_ids: Sequence[Id]) -> tuple[Draft, dict[str, str]]:
-    """``draft`` with these files as well, those of others left out; and a problem if they are too many."""
-    found = [begun(file).attachment for file in await picking.picked(workspace, media_ids[: picking.MOST])]
-    more = drafts.added(draft, found)
-    if len(more.attachments) <= max(MAX_MEDIA, len(draft.attachments)):
-        return more, {}
-    kept = replace(more, attachments=more.attachments[: max(MAX_MEDIA, len(draft.attachments))])
-    return kept, {"media": f"Attach at most {MAX_MEDIA} images; the others were left out."}

@@ -1,4 +1,4 @@
-// What a person does with attached files without a reload: move them, choose the point that a crop keeps, pick from the library.
+// What a person does with attached files without a reload: move them, and choose what a crop keeps.
 // Without this file every button here sends the form, which then comes back changed.
 
 (() => {
@@ -6,40 +6,33 @@
   if (!form) return;
 
   const news = document.getElementById("upload-news");
+  const shared = document.getElementById("media-list");
   const items = (list) => [...list.children].filter((each) => each.matches("[data-item]"));
   const changed = (node) => node.dispatchEvent(new Event("change", { bubbles: true }));
 
   // --- the order
 
-  function number(list) {
-    items(list).forEach((item, index) => {
-      for (const place of item.querySelectorAll("[data-number]")) place.textContent = index + 1;
-    });
-  }
-
   function settled(list, item) {
     const all = items(list);
-    const place = all.indexOf(item) + 1;
-    number(list);
-    news.textContent = `Moved: now image ${place} of ${all.length}.`;
+    all.forEach((each, index) => {
+      for (const place of each.querySelectorAll("[data-number]")) place.textContent = index + 1;
+    });
+    news.textContent = `Moved: now image ${all.indexOf(item) + 1} of ${all.length}.`;
     changed(form);
   }
 
   function step(button) {
     const item = button.closest("[data-item]");
-    const list = item.parentElement;
-    const all = items(list);
-    const place = all.indexOf(item);
-    const other = all[place + Number(button.dataset.move)];
+    const all = items(item.parentElement);
+    const by = Number(button.dataset.move);
+    const other = all[all.indexOf(item) + by];
     if (!other) return;
-    if (button.dataset.move < 0) other.before(item);
+    if (by < 0) other.before(item);
     else other.after(item);
+    settled(item.parentElement, item);
     button.focus();
-    // the button of the way that is closed now is hidden
-    if (document.activeElement !== button || getComputedStyle(button).visibility === "hidden") {
-      item.querySelector(`[data-move="${-button.dataset.move}"]`).focus();
-    }
-    settled(list, item);
+    // at an end the button of that way is hidden
+    if (getComputedStyle(button).visibility === "hidden") item.querySelector(`[data-move="${-by}"]`).focus();
   }
 
   form.addEventListener("click", (event) => {
@@ -49,43 +42,60 @@
     step(button);
   });
 
-  // By its picture a file is dragged to its place, with a mouse, a pen or a finger.
+  // By its picture a file is dragged to its place, with a mouse, a pen or a finger. Escape puts it back.
   form.addEventListener("pointerdown", (event) => {
-    const item = event.target.matches("[data-item] > img") && event.target.parentElement;
-    if (!item || event.button) return;
+    const item = event.target.closest(".thumb")?.parentElement;
+    if (!item?.matches("[data-item]") || event.button) return;
     event.preventDefault();
     const list = item.parentElement;
-    const before = items(list).indexOf(item);
+    const next = item.nextSibling;
+    const edge = 80; // pixels from the window's upper and lower end, where it scrolls
     const follow = ({ clientX, clientY }) => {
+      item.classList.add("dragged");
+      if (clientY < edge || clientY > innerHeight - edge) scrollBy(0, clientY < edge ? -16 : 16);
       const over = document.elementFromPoint(clientX, clientY)?.closest("[data-item]");
       if (!over || over === item || over.parentElement !== list) return;
       const { top, height } = over.getBoundingClientRect();
-      const down = items(list).indexOf(over) > items(list).indexOf(item);
-      if (down && clientY > top + height / 2) over.after(item);
-      else if (!down && clientY < top + height / 2) over.before(item);
+      const all = items(list);
+      const later = all.indexOf(over) > all.indexOf(item);
+      if (later && clientY > top + height / 2) over.after(item);
+      else if (!later && clientY < top + height / 2) over.before(item);
     };
     const end = (last) => {
+      if (last.type === "keydown" && last.key !== "Escape") return;
       window.removeEventListener("pointermove", follow);
-      for (const name of ["pointerup", "pointercancel"]) window.removeEventListener(name, end);
+      for (const name of ["pointerup", "pointercancel", "keydown"]) window.removeEventListener(name, end);
       item.classList.remove("dragged");
-      if (last.type === "pointercancel" && before >= 0) {
-        items(list).filter((each) => each !== item)[before]?.before(item);
-        if (!items(list)[before + 1]) list.append(item);
-      }
-      if (items(list).indexOf(item) !== before) settled(list, item);
+      if (last.type !== "pointerup") list.insertBefore(item, next);
+      else if (item.nextSibling !== next) settled(list, item);
     };
-    item.classList.add("dragged");
     window.addEventListener("pointermove", follow);
-    for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, end);
+    for (const name of ["pointerup", "pointercancel", "keydown"]) window.addEventListener(name, end);
   });
 
-  // --- the point that a crop keeps
+  // --- what a crop keeps: the same as platforms/fitting decides
 
-  function mark(radio) {
-    const [x, y] = (radio.value || radio.dataset.at).split(",");
-    const circle = radio.closest("fieldset").querySelector("circle");
+  const ALIKE = 0.004;
+  const between = (least, value, most) => Math.max(least, Math.min(most, value));
+
+  function shade(fit) {
+    const picture = fit.querySelector("[data-points] img");
+    const [width, height] = [Number(picture.getAttribute("width")), Number(picture.getAttribute("height"))];
+    const chosen = fit.querySelector("[name^='focus-']:checked");
+    const [x, y] = (chosen.value || chosen.dataset.at).split(",").map(Number);
+    const [across, down] = fit.querySelector("[name^='ratio-']:checked").value.split(":").map(Number);
+    const ratio = across / down;
+    const circle = fit.querySelector("circle");
     circle.setAttribute("cx", `${x * 100}%`);
     circle.setAttribute("cy", `${y * 100}%`);
+    const path = fit.querySelector(".shade path");
+    if (!ratio || Math.abs(width / height / ratio - 1) <= ALIKE) {
+      path.removeAttribute("d");
+      return;
+    }
+    const [w, h] = [Math.min(width, height * ratio), Math.min(height, width / ratio)];
+    const [left, top] = [between(0, x * width - w / 2, width - w), between(0, y * height - h / 2, height - h)];
+    path.setAttribute("d", `M0 0h${width}v${height}H0zM${left} ${top}h${w}v${h}h-${w}z`);
   }
 
   form.addEventListener("click", (event) => {
@@ -93,57 +103,41 @@
     if (!radio.matches("[data-points] input")) return;
     if (event.detail) {
       const { left, top, width, height } = radio.parentElement.getBoundingClientRect();
-      const share = (from, size) => Math.max(0, Math.min(1, from / size)).toFixed(3) * 1;
+      const share = (from, size) => Number(between(0, from / size, 1).toFixed(3));
       radio.value = `${share(event.clientX - left, width)},${share(event.clientY - top, height)}`;
-      mark(radio);
       changed(radio);
     } else radio.value = radio.dataset.at; // by keyboard it is the field itself
   });
 
+  // Beside the fold, for whoever closes it: in the words of the macro `fitted`.
+  function say(fit) {
+    const value = (name) => fit.querySelector(`[name^="${name}-"]:is(:checked, [type=text])`)?.value ?? "";
+    const way = { ask: "", crop: value("ratio") ? "" : "cropped", pad: "with border" }[value("shape")];
+    const cut = value("to") && `${value("from") || 0}–${value("to")} s`;
+    fit.querySelector("[data-said]").textContent = [value("ratio"), way, cut].filter(Boolean).join(", ");
+  }
+
   form.addEventListener("change", (event) => {
-    if (event.target.name?.startsWith("focus-")) mark(event.target);
+    const fit = event.target.closest?.(".fit");
+    if (!fit) return;
+    // who chose a shape was asked, and the server takes it so
+    if (event.target.name.startsWith("ratio-") && event.target.value && fit.querySelector("[value=ask]:checked")) {
+      fit.querySelector("[value=crop]").checked = true;
+    }
+    shade(fit);
+    say(fit);
   });
 
-  // --- the library
+  // --- an account with files of its own is offered what comes to the post, and what goes from it no more
 
-  const library = () => document.getElementById("library");
+  const there = () => items(shared).map((each) => each.querySelector("[name=media]").value).sort().join();
+  let known = there();
 
-  function close() {
-    library().replaceChildren();
-    library().hidden = true;
-    document.getElementById("from-library").focus();
-  }
-
-  async function pick() {
-    const list = document.getElementById("media-list");
-    const there = new Set([...list.querySelectorAll("input[name=media]")].map((each) => each.value));
-    const ids = [...library().querySelectorAll("[name=pick]:checked")].map((each) => each.value);
-    const wanted = ids.filter((id) => !there.has(id));
-    const answers = await Promise.all(wanted.map((id) => fetch(`/compose/media/${id}`)));
-    for (const answer of answers.filter((each) => each.ok)) list.insertAdjacentHTML("beforeend", await answer.text());
-    const some = answers.filter((each) => each.ok).length;
-    close();
-    number(list);
-    news.textContent = some === 1 ? "One file is attached." : `${some} files are attached.`;
-    if (some) changed(form);
-  }
-
-  form.addEventListener("click", (event) => {
-    const button = event.target.closest("#library [data-pick], #library [data-close]");
-    if (!button) return;
-    event.preventDefault();
-    if (button.matches("[data-close]")) close();
-    else pick().catch(() => form.requestSubmit(button)); // the form does the same
-  });
-
-  form.addEventListener("keydown", (event) => {
-    if (event.target.id === "library-q" && event.key === "Enter") event.preventDefault();
-    if (event.key === "Escape" && event.target.closest("#library")) close();
-  });
-
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.id === "library") library().querySelector("input[type=search]")?.focus();
-  });
+  new MutationObserver(() => {
+    if (known === there()) return;
+    known = there();
+    for (const button of form.querySelectorAll("[data-refresh]")) button.dispatchEvent(new Event("refresh"));
+  }).observe(shared, { childList: true });
 
   document.documentElement.classList.add("moves");
 })();

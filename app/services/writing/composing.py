@@ -17,6 +17,7 @@ from app.services.writing.framing import Framed, framed
 from app.services.writing.sizes import MAX_ACCOUNTS, MAX_MEDIA, oversized
 from platforms import REGISTRY
 from platforms.base import NO, YES, Adapter, Capabilities, MediaKind, Option, OptionType, PartKind, Problem, Segment
+from platforms.fitting import Crop, kept
 from platforms.preflight import ALT_MISSING
 from platforms.text import graphemes
 
@@ -49,6 +50,21 @@ class AttachedMedia:
     def focus(self) -> tuple[float, float]:
         """The point that a crop keeps."""
         return self.attachment.focus or self.file.focus
+
+    @property
+    def kept(self) -> Crop | None:
+        """What a crop to the chosen ratio leaves; ``None`` if nothing is cut off."""
+        return kept(renditions.facts(self.file), self.attachment.choices(self.file.focus))
+
+    @property
+    def see_through(self) -> bool:
+        """Whether a colour is seen behind it, wherever a network keeps none."""
+        return renditions.facts(self.file).alpha
+
+    @property
+    def tint(self) -> str:
+        """The colour that holds its place while it is loaded; ``""`` if it would be seen afterwards too, or is not known."""
+        return "" if self.see_through else renditions.facts(self.file).colour
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from PIL import Image
 from app.errors import Invalid
 from app.ids import Id
 from app.models import Attachment, MediaFile, Post
-from app.routes import steps
 from app.services.media import files, picking
 from app.services.writing import composing, drafts, posts
 from app.services.writing.posts import Draft, Target
 from platforms import REGISTRY
 from platforms.base import Capabilities
-from platforms.fitting import Shape
+from platforms.fitting import Ratio, Shape
 from platforms.mastodon.adapter import Mastodon
 from tests.integration.services.test_forms import part, send
 from tests.integration.services.test_posts import planned
@@ -178,6 +177,27 @@ async def size_on(world: World, platform: str, at: tuple[float, float] = (0.5, 0
         return image.size, pixel
 
 
+async def test_a_chosen_ratio_goes_out_where_no_network_asks_for_one(world: World) -> None:
+    """Cut around the file's own point for all, and with a border for the one that wants it so."""
+    wide = await banner(world, ratio=Ratio.SQUARE, shape=Shape.CROP)
+    await files.describe(world.workspace, wide.media_id, focus=(0.9, 0.5))
+    own = {world.accounts["mastodon"].id: (wide.model_copy(update={"shape": Shape.PAD, "colour": "#00ff00"}),)}
+    await world.publish_now(attachments=(wide,), files=own)
+    await world.outbox.deliver()
+    assert await size_on(world, "bluesky") == ((100, 100), (255, 0, 0))
+    assert await size_on(world, "mastodon", at=(0.5, 0.02)) == ((400, 400), (0, 255, 0))
+
+
+async def test_every_ratio_is_offered_and_the_chosen_one_is_kept(alice: httpx.AsyncClient, world: World) -> None:
+    wide = await banner(world)
+    fields = {"media": wide.media_id, f"ratio-{wide.media_id}": "4:5", f"focus-{wide.media_id}": "0.9,0.5"}
+    page = (await send(alice, "/compose", *(part(name, value.encode()) for name, value in fields.items()))).text
+    offered = re.findall(rf'name="ratio-{wide.media_id}" value="([^"]*)"( checked)?', page)
+    assert dict(offered) == {**dict.fromkeys(Ratio, ""), Ratio.PORTRAIT: " checked"}
+    assert f'name="shape-{wide.media_id}" value="crop" checked' in page
+    assert re.search(r'<path fill-rule="evenodd" d="M0 0h400v100H0zM320 0h80v100h-80z"', page)
+
+
 async def test_what_cannot_be_meant_is_not_saved_and_nothing_typed_is_lost(alice: httpx.AsyncClient, world: World) -> None:
     wide, account = await banner(world), world.accounts["mastodon"].id
     fields = {
@@ -204,7 +224,7 @@ async def test_what_cannot_be_meant_is_not_saved_and_nothing_typed_is_lost(alice
 
 async def test_the_form_comes_back_as_it_is_stored(alice: httpx.AsyncClient, world: World) -> None:
     """What the page shows of a post, sent again by a browser, is the same post."""
-    wide = await banner(world, shape=Shape.CROP, focus=(0.31, 0.72), colour="#102030")
+    wide = await banner(world, ratio=Ratio.WIDE, shape=Shape.CROP, focus=(0.31, 0.72), colour="#102030")
     other, account = await world.picture("Other"), world.accounts["mastodon"].id
     kept = await posts.save_draft(
         world.workspace, world.alice, world.draft(attachments=(wide, other), files={account: (other, wide)})
@@ -254,6 +274,7 @@ async def test_the_buttons_move_part_and_join(alice: httpx.AsyncClient, world: W
     assert await after(f"later:{account}:{one.media_id}", *media, *own) == (there, turned)
     assert await after(f"shared:{account}", *media, *own) == (there, [])
     assert await after(f"remove:{one.media_id}", *media, *own) == ([two.media_id], there)
+    assert await after("preview", *media, own[0], own[2]) == (there, there)  # the one that is left out is offered in its place
     for nonsense in ("earlier:", "later:x", f"earlier:{account}:x", "own"):
         await after(nonsense, *media)
 
@@ -280,47 +301,10 @@ async def test_the_library_offers_what_is_ready_and_ones_own_newest_first(world:
     assert ([file.id for file in first.files], first.more) == ([new.id], True)
 
 
-async def test_picked_files_begin_as_they_are_described_and_what_was_typed_stays(alice: httpx.AsyncClient, world: World) -> None:
-    bell = await named(world, "bell.png", "A bronze bell")
+async def test_only_ones_own_files_can_be_picked_in_the_order_of_the_picks(world: World) -> None:
+    bell, tower, late = [await named(world, f"{name}.png") for name in ("bell", "tower", "late")]
+    await put(late, state="uploading")
     foreign = await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
-    opened = await send(alice, "/compose", part("text", b"Typed before"), part("action", b"library"))
-    assert "Typed before" in opened.text
-    assert f'name="pick" value="{bell.id}"' in opened.text
-    picks = [part("pick", each.encode()) for each in (bell.id, foreign.id, "nonsense")]
-    page = (await send(alice, "/compose", part("text", b"Typed before"), *picks, part("action", b"pick"))).text
-    assert re.findall(r'name="media" value="(\w+)"', page) == [bell.id]
-    assert "A bronze bell</textarea>" in page
-    assert "Typed before" in page
-    assert 'name="pick"' not in page
-
-
-async def test_a_search_keeps_the_ticks(alice: httpx.AsyncClient, world: World) -> None:
-    bell = await named(world, "bell.png")
-    fields = [part("library-q", b"bell"), part("library-was", b""), part("pick", bell.id.encode())]
-    page = (await send(alice, "/compose", *fields, part("action", b"preview"))).text
-    assert f'name="pick" value="{bell.id}" checked' in page
-    assert 'name="media" value=' not in page
-
-
-async def test_a_composer_can_begin_with_a_file(alice: httpx.AsyncClient, world: World) -> None:
-    bell = await named(world, "bell.png", "A bronze bell")
-    foreign = await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
-    page = (await alice.get(f"/compose?media={foreign.id}&media={bell.id}&media=x&media={Id()}")).text
-    assert re.findall(r'name="media" value="(\w+)"', page) == [bell.id]
-    assert "A bronze bell</textarea>" in page
-
-
-@pytest.mark.parametrize("count", ["", "0", "-3", "9999999999", "x", "²"])
-async def test_any_number_of_files_may_be_asked_for(alice: httpx.AsyncClient, world: World, count: str) -> None:
-    await named(world, "bell.png")
-    for headers in ({}, {"HX-Request": "true"}):
-        answer = await alice.get("/compose/library", params={"library-count": count}, headers=headers)
-        assert answer.status_code == 200
-        assert "bell.png" in answer.text
-
-
-async def test_no_more_files_than_a_post_may_have_are_picked(world: World) -> None:
-    many = [(await named(world, f"{number}.png")).id for number in range(3)]
-    full = Draft(attachments=tuple(Attachment(media_id=Id()) for _ in range(39)))
-    draft, problems = await steps.with_picked(world.workspace, full, many)
-    assert (len(draft.attachments), list(problems)) == (40, ["media"])
+    found = await picking.picked(world.workspace, [tower.id, foreign.id, late.id, Id(), bell.id])
+    assert [file.id for file in found] == [tower.id, bell.id]
+    assert await picking.picked(world.workspace, []) == []

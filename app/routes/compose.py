@@ -247,6 +247,7 @@ async def _show(
         attached=files,
         own_files=await steps.offered(workspace, draft, files),
         needs=steps.needs(previews),
+        refused=steps.refused(draft, problems or {}),
         previews=previews,
         problems={**gone, **(problems or {})},
     )

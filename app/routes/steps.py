@@ -8,6 +8,7 @@ from app.models import Attachment, MediaFile, Workspace
 from app.routes import forms
 from app.services.media import files
 from app.services.writing import drafts, posts
+from app.services.writing.choices import ASPECTS, Refused
 from app.services.writing.drafts import Draft, field_name
 from app.services.writing.posts import AttachedMedia, Preview
 from platforms.base import Option
@@ -86,6 +87,12 @@ def needs(previews: Sequence[Preview]) -> dict[str, list[str]]:
             name = field_name("fit", misfit.media_id, preview.account.id if misfit.own else None)
             found.setdefault(name, []).append(f"{preview.adapter.label}, {preview.account.handle}: {misfit.message}")
     return found
+
+
+def refused(draft: Draft, problems: Mapping[str, str]) -> dict[str, Refused]:
+    """What is wrong with choices about files, by field: as they were typed, or as only a look at the file told."""
+    told = {name: Refused("", message) for name, message in problems.items() if name.partition("-")[0] in ASPECTS}
+    return {**told, **draft.refused}
 
 
 def begun(file: MediaFile) -> AttachedMedia:

@@ -113,7 +113,8 @@
   function say(fit) {
     const value = (name) => fit.querySelector(`[name^="${name}-"]:is(:checked, [type=text])`)?.value ?? "";
     const way = { ask: "", crop: value("ratio") ? "" : "cropped", pad: "with border" }[value("shape")];
-    const cut = value("to") && `${value("from") || 0}–${value("to")} s`;
+    const end = fit.querySelector("[name^='to-']")?.placeholder;
+    const cut = (value("from") || value("to")) && `${value("from") || 0}–${value("to") || end} s`;
     fit.querySelector("[data-said]").textContent = [value("ratio"), way, cut].filter(Boolean).join(", ");
   }
 

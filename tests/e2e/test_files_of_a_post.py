@@ -231,6 +231,19 @@ async def test_a_crop_keeps_what_was_chosen_from_the_preview_to_the_network(alic
         assert await size(sent) == [320, 320]
 
 
+@pytest.mark.parametrize("scripting", [True], indirect=True, ids=["with scripts"])
+async def test_any_point_of_the_picture_can_be_clicked(alice: Visitor, pictures: list[str]) -> None:
+    await alice.compose("Here, exactly")
+    await attach(alice, pictures[:1])
+    fit = await crop(alice, "Square")
+    await fit.locator("[data-points]").click(position={"x": 150, "y": 60})
+    await expect(await shown(alice, 0)).to_have_attribute("viewBox", "240 0 320 320")
+    await fit.get_by_role("radio", name="Middle centre").press("ArrowRight")
+    await expect(await shown(alice, 0)).to_have_attribute("viewBox", "320 0 320 320")
+    await fit.get_by_role("radio", name="The middle").check()
+    await expect(await shown(alice, 0)).to_have_attribute("viewBox", "160 0 320 320")
+
+
 async def size(picture: Locator) -> list[int]:
     """Of the file itself, in pixels."""
     answer = await picture.page.request.get(await picture.evaluate("image => image.src"))

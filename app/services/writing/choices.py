@@ -62,7 +62,7 @@ def written(attachment: Attachment) -> dict[str, str]:
         "focus": f"{focus[0]!r},{focus[1]!r}" if focus else "",
         "colour": attachment.colour,
         "from": spoken(trim[0]) if trim else "",
-        "to": spoken(trim[1]) if trim else "",
+        "to": spoken(trim[1]) if trim and trim[1] < LONGEST else "",
     }
 
 

@@ -42,6 +42,11 @@ class AttachedMedia:
         return choices.length_of(self.file)
 
     @property
+    def animated(self) -> bool:
+        """Whether it is a picture that moves."""
+        return renditions.facts(self.file).animated
+
+    @property
     def fields(self) -> Mapping[str, str]:
         """Its choices as a form writes them."""
         return choices.written(self.attachment)

@@ -139,6 +139,58 @@ async def test_a_shape_that_a_network_does_not_take_is_asked_about(world: World,
     assert [(each.media_id, each.number, each.own) for each in preview.misfits] == [(wide.media_id, 1, False)]
 
 
+async def test_what_a_network_asks_about_is_open_and_one_press_away(alice: httpx.AsyncClient, world: World, narrow: None) -> None:
+    wide, account = await banner(world), world.accounts["mastodon"].id
+    fields = {"account": account, "media": wide.media_id, f"files-{account}": "own", f"media-{account}": wide.media_id}
+    shared, own = part("media", wide.media_id.encode()), [part(name, value.encode()) for name, value in fields.items()]
+    for sent, name in (([own[0], shared], f"fit-{wide.media_id}"), (own, f"fit-{account}-{wide.media_id}")):
+        page = (await send(alice, "/compose", *sent)).text
+        assert f'href="#{name}"' in page
+        [fit] = [each for each in page.split('<details class="fit"') if f'id="{name}"' in each]
+        assert fit.startswith(" open>")
+        assert "It is too wide for this network." in fit
+
+
+async def moving(world: World) -> Attachment:
+    """Two seconds of an animation."""
+    frames = [Image.new("RGB", (60, 40), (number * 20, 0, 0)) for number in range(10)]
+    file = BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=200)
+    return Attachment(media_id=(await files.add(world.workspace, file.getvalue())).id)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("1.5", "1", "The end must come after the beginning."),
+        ("5", "", "The video ends after 2 seconds: begin earlier."),
+        ("soon", "1", "Write seconds as a number, like 2.5."),
+    ],
+)
+async def test_a_part_that_is_none_is_asked_about_and_stays_as_it_was_typed(
+    alice: httpx.AsyncClient, world: World, start: str, end: str, said: str
+) -> None:
+    moves = (await moving(world)).media_id
+    fields = {"text": "Ring", "media": moves, f"from-{moves}": start, f"to-{moves}": end, "action": "draft"}
+    answer = await send(alice, "/compose", *(part(name, value.encode()) for name, value in fields.items()))
+    assert answer.status_code == 422
+    assert answer.text.count(said) >= 2
+    assert f'name="from-{moves}" value="{start}"' in answer.text
+    assert await Post.find({}).to_list() == []
+
+
+async def test_a_part_of_what_moves_is_kept(alice: httpx.AsyncClient, world: World) -> None:
+    moves = (await moving(world)).media_id
+    fields = {"text": "Ring", "media": moves, f"from-{moves}": "0,5", f"to-{moves}": "90", "action": "draft"}
+    await send(alice, "/compose", *(part(name, value.encode()) for name, value in fields.items()))
+    [post] = await Post.find({}).to_list()
+    assert post.attachments[0].trim == (0.5, 2.0)
+    page = (await alice.get(f"/posts/{post.id}/edit")).text
+    assert f'name="from-{moves}" value="0.5"' in page
+    assert f'name="to-{moves}" value="2"' in page
+    assert "0.5–2 s" in page
+
+
 @pytest.mark.parametrize(
     ("choice", "size", "middle"),
     [

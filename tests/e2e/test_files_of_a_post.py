@@ -244,6 +244,30 @@ async def test_any_point_of_the_picture_can_be_clicked(alice: Visitor, pictures:
     await expect(await shown(alice, 0)).to_have_attribute("viewBox", "160 0 320 320")
 
 
+@pytest.mark.parametrize("scripting", [True], indirect=True, ids=["with scripts"])
+async def test_back_after_an_error_leads_to_all_that_was_chosen(alice: Visitor, pictures: list[str]) -> None:
+    text = unique("Too long") + "\nbell" * 200
+    await alice.compose(text)
+    await attach(alice, pictures[:2])
+    await alice.press("Move image 1 later")
+    section = await own_files(alice, 1)
+    await section.get_by_label("Show image 1").uncheck()
+    fit = await crop(alice, "Square")
+    await alice.press("Publish now")
+    await alice.reads_alert("too long")
+    await alice.page.go_back()
+    await expect(described(alice)).to_have_count(2)
+    await alice.reads_own_text(text)
+    await expect(alice.page.get_by_role("alert")).to_have_count(0)
+    assert await order(alice) == ["Green", "Red"]
+    await expect(section.get_by_label("Show image 1")).not_to_be_checked()
+    await expect(fit.locator("summary")).to_contain_text("1:1")
+
+    await alice.page.goto("/posts")
+    await alice.page.goto("/compose")
+    await expect(described(alice)).to_have_count(0)
+
+
 async def size(picture: Locator) -> list[int]:
     """Of the file itself, in pixels."""
     answer = await picture.page.request.get(await picture.evaluate("image => image.src"))

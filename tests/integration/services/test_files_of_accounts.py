@@ -250,6 +250,18 @@ async def test_every_ratio_is_offered_and_the_chosen_one_is_kept(alice: httpx.As
     assert re.search(r'<path fill-rule="evenodd" d="M0 0h400v100H0zM320 0h80v100h-80z"', page)
 
 
+async def test_a_picture_holds_its_place_in_its_own_colour_unless_one_sees_through_it(
+    alice: httpx.AsyncClient, world: World
+) -> None:
+    red = await files.add(world.workspace, png(Image.new("RGB", (60, 30), "red")))
+    glass = await files.add(world.workspace, png(Image.new("RGBA", (60, 30), (255, 0, 0, 90))))
+    for file, tinted in ((red, 3), (glass, 0)):  # beside its description, and in both previews
+        fields = [part("media", file.id.encode()), *(part("account", each.id.encode()) for each in world.accounts.values())]
+        page = (await send(alice, "/compose", *fields)).text
+        assert len(re.findall(r'<svg class="tint" aria-hidden="true"><rect [^>]*fill="#f[ef]0[01]0[01]"', page)) == tinted
+        assert page.count(' width="60" height="30"') == 3
+
+
 async def test_what_cannot_be_meant_is_not_saved_and_nothing_typed_is_lost(alice: httpx.AsyncClient, world: World) -> None:
     wide, account = await banner(world), world.accounts["mastodon"].id
     fields = {

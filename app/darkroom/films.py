@@ -90,11 +90,14 @@ def _shown(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
 # --- making -----------------------------------------------------------------------------------------------------------
 
 
-def clean(source: Path, target: Path, mime: str) -> Facts:
-    """The same film in a new container of its kind, bit for bit, and nothing about its maker. Raises :class:`Refused`."""
+def clean(source: Path, target: Path, mime: str, poster: Path | None = None) -> Facts:
+    """The same film in a new container of its kind, bit for bit, and nothing about its maker. Raises :class:`Refused`.
+
+    ``poster`` as in :func:`probe`.
+    """
     kind = mime if mime in _CONTAINERS else "video/mp4"
     _copied(source, target, mime, kind, sound=True)
-    return probe(target, kind)
+    return probe(target, kind, poster)
 
 
 def render(source: Path, target: Path, mime: str, recipe: Recipe) -> Facts:

@@ -19,7 +19,7 @@ _BRANDS = {
 """The rest of what begins with ``ftyp`` is taken for an MP4, which has dozens of brands."""
 _OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _PROGRAMS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
-_KINDS = "Use JPEG, PNG, WebP or GIF."
+_KINDS = "Use JPEG, PNG, WebP, GIF, MP4, MOV or WebM."
 
 
 def sniff(head: bytes) -> str:
@@ -47,4 +47,4 @@ def _why(head: bytes) -> str:
         return f"This file is a page or a drawing that can carry programs. Export it as a picture. {_KINDS}"
     if head.startswith(_PROGRAMS):
         return f"This file is a program, whatever it is called. {_KINDS}"
-    return f"This file is no picture we can read. {_KINDS}"
+    return f"This file is no picture or video we can read. {_KINDS}"

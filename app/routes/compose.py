@@ -19,7 +19,7 @@ from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services.accounts import profiles
 from app.services.media import files
-from app.services.media.offers import MAX_PICTURE
+from app.storage.values import MEBIBYTE
 from app.services.people.users import Identity
 from app.services.writing import posts
 from app.services.writing.posts import AttachedMedia, Draft, Target
@@ -27,8 +27,8 @@ from app.zones import local, next_full_hour
 from platforms import REGISTRY
 from platforms.base import Option
 
-_UPLOADS_BYTES = 4 * MAX_PICTURE
-"""Of a form with files: as many of the largest as most networks show in one post."""
+_UPLOADS_BYTES = 1024 * MEBIBYTE
+"""Of a form with files, without a script: four of the largest pictures, or a film of some minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ async def preview(request: Asking, identity: Me) -> Response[Any]:
 async def media_item(identity: Me, media_id: FromPath[str]) -> Response[Any]:
     """One picture as the composer lists it: what a script puts where it has uploaded a file. Raises ``NotFound``."""
     file = await files.get(identity.workspace, forms.to_id(media_id))
-    return page("media_item.html", media=AttachedMedia(file, file.alt, files.url(file)))
+    return page("media_item.html", media=AttachedMedia.of(file, file.alt))
 
 
 async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:

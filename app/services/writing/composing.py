@@ -54,11 +54,23 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class AttachedMedia:
-    """An attached file with its alternative text and a signed link to show it."""
+    """An attached file with its alternative text and signed links: ``url`` to a picture of it, ``film`` to play it, if it is one."""
 
     file: MediaFile
     alt: str
     url: str
+    film: str = ""
+
+    @classmethod
+    def of(cls, file: MediaFile, alt: str) -> "AttachedMedia":
+        """With links that are good today."""
+        return cls(file, alt, files.url(file), files.film_url(file))
+
+    @property
+    def length(self) -> str:
+        """A film's, as ``0:42``; ``""`` for what has none."""
+        seconds = self.file.facts.get("duration") if self.film else None
+        return f"{round(seconds) // 60}:{round(seconds) % 60:02}" if seconds is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> l
     found = [(await reading.get(MediaFile, attachment.media_id), attachment.alt) for attachment in attachments[:MAX_MEDIA]]
     mine = [(file, alt) for file, alt in found if file is not None and file.workspace_id == workspace.id]
     mine = [(file, alt) for file, alt in mine if file.state is MediaState.READY]
-    return [AttachedMedia(file, alt, files.url(file)) for file, alt in mine]
+    return [AttachedMedia.of(file, alt) for file, alt in mine]
 
 
 async def unfinished(workspace: Workspace, attachments: Sequence[Attachment]) -> bool:

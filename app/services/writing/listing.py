@@ -55,7 +55,7 @@ async def covers(workspace: Workspace, shown: Iterable[PostView]) -> dict[Id, At
     found = await reading.find(MediaFile, {"_id": {"$in": ids}}) if ids else []
     mine = {file.id: file for file in found if file.workspace_id == workspace.id}
     return {
-        post_id: AttachedMedia(mine[one.media_id], one.alt, files.url(mine[one.media_id]))
+        post_id: AttachedMedia.of(mine[one.media_id], one.alt)
         for post_id, one in first.items()
         if one.media_id in mine
     }

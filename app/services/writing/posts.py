@@ -107,7 +107,7 @@ async def _authored(
     files = await composing.attached(workspace, draft.attachments)
     if len(files) < len(draft.attachments):
         if await composing.unfinished(workspace, draft.attachments):
-            raise Invalid({"media": "A picture has not arrived yet. Wait for it, or take it away, and save again."})
+            raise Invalid({"media": "A file has not arrived yet. Wait for it, or take it away, and save again."})
         raise Invalid({"media": "One of the pictures no longer exists. Look at what is left, and save again."})
     return Post(
         id=target.post_id or target.new_id or Id(),

@@ -225,7 +225,7 @@ async def _show(
     connected = await profiles.listed(workspace)
     files = await posts.attached(workspace, draft.attachments)
     gone = (
-        {"media": "A picture of this post no longer exists. It goes out without it, unless you add another."}
+        {"media": "A file of this post no longer exists. It goes out without it, unless you add another."}
         if len(files) < len(draft.attachments)
         else {}
     )

@@ -46,7 +46,7 @@ def _first(film: Film) -> VideoFrame:
     frames = (frame for packet in islice(container.demux(picture), _FIRST_PACKETS) for frame in packet.decode())
     frame = next((each for each in frames if isinstance(each, VideoFrame)), None)
     if frame is None:
-        raise refuse("This film shows no picture.")
+        raise refuse("This video shows no picture.")
     return frame
 
 
@@ -78,7 +78,7 @@ def _seconds(film: Film) -> float:
         return container.duration / _MICROSECONDS
     if picture.duration and picture.time_base:
         return float(picture.duration * picture.time_base)
-    raise refuse("This film does not say how long it is.")
+    raise refuse("This video does not say how long it is.")
 
 
 def _shown(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:

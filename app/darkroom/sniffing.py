@@ -42,7 +42,7 @@ def sniff(head: bytes) -> str:
 def _why(head: bytes) -> str:
     text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"#ext", b"[playlist]", b"ffconcat")) or b"<mpd" in text:
-        return "This file is a list of addresses, not a film. Attach the film itself."
+        return "This file is a list of addresses, not a video. Attach the video itself."
     if text.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")):
         return f"This file is a page or a drawing that can carry programs. Export it as a picture. {_KINDS}"
     if head.startswith(_PROGRAMS):

@@ -19,10 +19,10 @@ from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services.accounts import profiles
 from app.services.media import files
-from app.storage.values import MEBIBYTE
 from app.services.people.users import Identity
 from app.services.writing import posts
 from app.services.writing.posts import AttachedMedia, Draft, Target
+from app.storage.values import MEBIBYTE
 from app.zones import local, next_full_hour
 from platforms import REGISTRY
 from platforms.base import Option

@@ -1,7 +1,6 @@
 """Uploaded files as our pages show them, by signed link."""
 
 from http import HTTPStatus
-from typing import Literal
 
 from litestar import Request, Router, get
 from litestar.params import FromPath, FromQuery
@@ -16,7 +15,7 @@ from app.services.media import files
 async def show(
     request: Request,  # type: ignore[type-arg]
     media_id: FromPath[str],
-    what: FromPath[Literal["file", "poster"]],
+    what: FromPath[str],
     until: FromQuery[int] = 0,
     sig: FromQuery[str] = "",
 ) -> Response[str] | Stream:

@@ -28,10 +28,11 @@ def rules(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRules:
     pixels = min(GIF_PIXELS, number["image_matrix_limit"])
     gifs = replace(pictures, kind=MediaKind.GIF, mimes=mimes & {GIF}, max_pixels=pixels, moves=True)
     both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
-    return MediaRules((pictures, gifs, _films(number, mimes)), max_count=number["max_media_attachments"], mixed=(both,))
+    taken = tuple(rule for rule in (pictures, gifs, films(number, mimes)) if rule.mimes)
+    return MediaRules(taken, max_count=number["max_media_attachments"], mixed=(both,))
 
 
-def _films(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRule:
+def films(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRule:
     """One film. Upstream converts other codecs itself; the servers of other software show what they were sent."""
     return MediaRule(
         MediaKind.VIDEO,

@@ -55,7 +55,7 @@ async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[Cleaned]:
 async def kept(workspace_id: Id, media_id: Id, clean: Cleaned) -> Placed:
     """Put what was cleaned in its place in the storage. Each file whole, or not at all."""
     path = keys.original(workspace_id, media_id, clean.facts.mime)
-    await _write(path, clean.file, mime=clean.facts.mime)
+    await _write(path, clean.file, mime=clean.facts.mime, size=clean.facts.size)
     if clean.poster is None:
         return Placed(path)
     poster = keys.beside(path, "poster", mime="image/jpeg")
@@ -63,8 +63,8 @@ async def kept(workspace_id: Id, media_id: Id, clean: Cleaned) -> Placed:
     return Placed(path, poster)
 
 
-async def _write(key: str, file: Path, *, mime: str) -> None:
-    await runtime.current().storage.write(key, from_disk(file), mime=mime, size=file.stat().st_size)
+async def _write(key: str, file: Path, *, mime: str, size: int | None = None) -> None:
+    await runtime.current().storage.write(key, from_disk(file), mime=mime, size=size)
 
 
 def _type(came: Path) -> str:

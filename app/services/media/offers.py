@@ -13,7 +13,7 @@ MAX_PICTURE = 100 * MEBIBYTE
 """Bytes. Phones' photos have 3 to 12 MB, a camera's raw 100 megapixels as JPEG 60."""
 
 MAX_FILM = 4 * 1024 * MEBIBYTE
-"""Bytes. Ten minutes of a phone's 4K have 3.5 GB; networks take 100 MB to 10 GB, and what is too large for one is made smaller."""
+"""Bytes. Ten minutes of a phone's 4K have 3.5 GB; networks take 100 MB to 10 GB, what is too large is made smaller."""
 
 MAX_NAME = 200
 """Characters that are kept of a file's name."""

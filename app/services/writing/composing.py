@@ -54,7 +54,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class AttachedMedia:
-    """An attached file with its alternative text and signed links: ``url`` to a picture of it, ``film`` to play it, if it is one."""
+    """An attached file with its alternative text and signed links: ``url`` to a picture of it, ``film`` to play one."""
 
     file: MediaFile
     alt: str

@@ -33,7 +33,7 @@ from tests.unit.darkroom.room import Room, seen
         (b"\x89PNG\r\n\x1a\n", "cannot be read"),
         (b"GIF89a", "cannot be read"),
         (b"RIFF\x04\0\0\0WEBP", "cannot be read"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0heic", "no picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0heic", "cannot be read"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isom", "cannot be read"),
         (b"\x1a\x45\xdf\xa3\x01\0\0\0", "cannot be read"),
     ],

@@ -23,7 +23,6 @@ from typing import IO, Any
 from app.darkroom import PROGRAM
 from app.darkroom.protocol import Job, Refused
 from app.darkroom.sniffing import HEAD, sniff
-from app.darkroom.work import NO_FILMS
 from app.errors import Invalid
 from platforms.base import MediaFacts
 from platforms.fitting import Rendition, Transcode
@@ -31,7 +30,6 @@ from platforms.fitting import Rendition, Transcode
 __all__ = [
     "COPY",
     "HEAD",
-    "NO_FILMS",
     "PICTURE",
     "Failed",
     "Limits",
@@ -39,7 +37,6 @@ __all__ = [
     "Unfit",
     "clean",
     "limits",
-    "probe",
     "recognise",
     "render",
     "restored",
@@ -100,30 +97,22 @@ def limits(facts: MediaFacts, rendition: Rendition) -> Limits:
     return Limits(memory=_MEMORY, seconds=seconds, written=2 * rendition.fitted.size + 16 * _MEGABYTE)
 
 
-def recognise(head: bytes, *, films: bool = False) -> str:
+def recognise(head: bytes) -> str:
     """The type of a file, by its first ``HEAD`` bytes: most of what is none of ours need not be fetched. Raises ``Invalid``."""
     try:
-        mime = sniff(head)
+        return sniff(head)
     except Refused as refusal:
         raise Invalid({"media": str(refusal)}) from None
-    if mime.startswith("video/") and not films:
-        raise Invalid({"media": NO_FILMS})
-    return mime
 
 
-async def clean(source: Path, target: Path, *, films: bool = False) -> MediaFacts:
-    """``source`` as ``target``, without what it tells about its maker. Raises ``Invalid`` (field ``media``)."""
-    return await _looked_at(Job("clean", str(source), str(target), films=films), films=films)
+async def clean(source: Path, target: Path, mime: str, *, poster: Path | None = None) -> MediaFacts:
+    """``source``, recognised as ``mime``, as ``target``, without what it tells about its maker.
 
-
-async def probe(source: Path, *, poster: Path | None = None) -> MediaFacts:
-    """What the file is; ``poster`` gets the picture that stands for a film. Raises ``Invalid`` (field ``media``)."""
-    return await _looked_at(Job("probe", str(source), poster=str(poster or "")), films=True)
-
-
-async def _looked_at(job: Job, *, films: bool) -> MediaFacts:
+    ``poster`` gets the picture that stands for a film. Raises ``Invalid`` (field ``media``).
+    """
+    job = Job("clean", str(source), str(target), poster=str(poster or ""))
     try:
-        return await _develop(job, COPY if films else PICTURE, None)
+        return await _develop(job, COPY if mime.startswith("video/") else PICTURE, None)
     except Unfit as refusal:
         raise Invalid({"media": str(refusal)}) from None
     except Failed:

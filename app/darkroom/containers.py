@@ -47,7 +47,7 @@ def opened(source: Path, mime: str) -> Iterator[Film]:
         except (Refused, MemoryError):
             raise
         except (av.FFmpegError, ValueError, EOFError, OverflowError, ZeroDivisionError):
-            raise refuse("This film cannot be read, or a part of it is missing.") from None
+            raise refuse("This video cannot be read, or a part of it is missing.") from None
 
 
 def _container(file: BinaryIO, mime: str) -> InputContainer:
@@ -55,18 +55,18 @@ def _container(file: BinaryIO, mime: str) -> InputContainer:
 
 
 def _opens_nothing(*_: Any) -> NoReturn:
-    raise refuse("This film points at other files.")
+    raise refuse("This video points at other files.")
 
 
 def _picture(container: InputContainer) -> VideoStream:
     streams = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
     if not streams:
-        raise refuse("There is no film in this file.")
+        raise refuse("There is no video in this file.")
     stream = streams[0]
     if stream.codec_context is None or stream.codec_context.codec.canonical_name not in _VIDEO:
-        raise refuse("This film is in a format that is not read here.")
+        raise refuse("This video is in a format that is not read here.")
     if not 0 < stream.codec_context.width * stream.codec_context.height <= _MAX_PIXELS:
-        raise refuse("This film has more pixels than 8K, or none.")
+        raise refuse("This video has more pixels than 8K, or none.")
     stream.codec_context.thread_count = _THREADS
     stream.thread_type = "AUTO"
     return stream

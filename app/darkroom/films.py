@@ -46,7 +46,7 @@ def _first(film: Film) -> VideoFrame:
     frames = (frame for packet in islice(container.demux(picture), _FIRST_PACKETS) for frame in packet.decode())
     frame = next((each for each in frames if isinstance(each, VideoFrame)), None)
     if frame is None:
-        raise refuse("This film shows no picture.")
+        raise refuse("This video shows no picture.")
     return frame
 
 
@@ -78,7 +78,7 @@ def _seconds(film: Film) -> float:
         return container.duration / _MICROSECONDS
     if picture.duration and picture.time_base:
         return float(picture.duration * picture.time_base)
-    raise refuse("This film does not say how long it is.")
+    raise refuse("This video does not say how long it is.")
 
 
 def _shown(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
@@ -90,11 +90,14 @@ def _shown(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
 # --- making -----------------------------------------------------------------------------------------------------------
 
 
-def clean(source: Path, target: Path, mime: str) -> Facts:
-    """The same film in a new container of its kind, bit for bit, and nothing about its maker. Raises :class:`Refused`."""
+def clean(source: Path, target: Path, mime: str, poster: Path | None = None) -> Facts:
+    """The same film in a new container of its kind, bit for bit, and nothing about its maker. Raises :class:`Refused`.
+
+    ``poster`` as in :func:`probe`.
+    """
     kind = mime if mime in _CONTAINERS else "video/mp4"
     _copied(source, target, mime, kind, sound=True)
-    return probe(target, kind)
+    return probe(target, kind, poster)
 
 
 def render(source: Path, target: Path, mime: str, recipe: Recipe) -> Facts:

@@ -86,7 +86,7 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _unreadable() -> Refused:
-    return Refused("This file is no picture we can read, or a part of it is missing. Use JPEG, PNG, WebP or GIF.")
+    return Refused("This picture cannot be read, or a part of it is missing. Use JPEG, PNG, WebP or GIF.")
 
 
 # --- coming in --------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ _BRANDS = {
 """The rest of what begins with ``ftyp`` is taken for an MP4, which has dozens of brands."""
 _OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _PROGRAMS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
-_KINDS = "Use JPEG, PNG, WebP or GIF."
+_KINDS = "Use JPEG, PNG, WebP, GIF, MP4, MOV or WebM."
 
 
 def sniff(head: bytes) -> str:
@@ -42,9 +42,9 @@ def sniff(head: bytes) -> str:
 def _why(head: bytes) -> str:
     text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"#ext", b"[playlist]", b"ffconcat")) or b"<mpd" in text:
-        return "This file is a list of addresses, not a film. Attach the film itself."
+        return "This file is a list of addresses, not a video. Attach the video itself."
     if text.startswith((b"<svg", b"<?xml", b"<!doctype", b"<html")):
         return f"This file is a page or a drawing that can carry programs. Export it as a picture. {_KINDS}"
     if head.startswith(_PROGRAMS):
         return f"This file is a program, whatever it is called. {_KINDS}"
-    return f"This file is no picture we can read. {_KINDS}"
+    return f"This file is no picture or video we can read. {_KINDS}"

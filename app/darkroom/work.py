@@ -2,20 +2,14 @@
 
 from pathlib import Path
 
-from app.darkroom.protocol import Facts, Job, Refused
+from app.darkroom.protocol import Facts, Job
 from app.darkroom.sniffing import HEAD, sniff
-
-NO_FILMS = "Videos cannot be attached yet. Use JPEG, PNG, WebP or GIF."
 
 
 def done(job: Job) -> Facts:
     """Carry ``job`` out. The facts of its target, or of its source if it was only probed. Raises :class:`Refused`."""
     mime = _type(Path(job.source))
-    if mime.startswith("video/"):
-        if not job.films:
-            raise Refused(NO_FILMS)
-        return _film(job, mime)
-    return _picture(job, mime)
+    return _film(job, mime) if mime.startswith("video/") else _picture(job, mime)
 
 
 def _type(source: Path) -> str:
@@ -39,9 +33,9 @@ def _picture(job: Job, mime: str) -> Facts:
 def _film(job: Job, mime: str) -> Facts:
     from app.darkroom import films  # noqa: PLC0415
 
-    source, target = Path(job.source), Path(job.target)
+    source, target, poster = Path(job.source), Path(job.target), Path(job.poster) if job.poster else None
     if job.task == "probe":
-        return films.probe(source, mime, Path(job.poster) if job.poster else None)
+        return films.probe(source, mime, poster)
     if job.task == "clean":
-        return films.clean(source, target, mime)
+        return films.clean(source, target, mime, poster)
     return films.render(source, target, mime, job.recipe)

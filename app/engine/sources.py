@@ -78,7 +78,7 @@ class Gone:
 
 def gone(platform: str) -> MediaRejected:
     """Nothing is left out silently."""
-    message = "One of its pictures no longer exists. Edit the post, and add the picture again."
+    message = "One of its files no longer exists. Edit the post, and add it again."
     return MediaRejected(platform, "media_gone", message)
 
 

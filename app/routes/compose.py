@@ -19,15 +19,15 @@ from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services.accounts import profiles
 from app.services.media import files
-from app.services.media.offers import MAX_PICTURE
 from app.services.people.users import Identity
 from app.services.writing import posts
 from app.services.writing.posts import AttachedMedia, Draft, Target
+from app.storage.values import MEBIBYTE
 from app.zones import local, next_full_hour
 from platforms import REGISTRY
 
-_UPLOADS_BYTES = 4 * MAX_PICTURE
-"""Of a form with files: as many of the largest as most networks show in one post."""
+_UPLOADS_BYTES = 1024 * MEBIBYTE
+"""Of a form with files, without a script: four of the largest pictures, or a film of some minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ async def _show(
     connected = await profiles.listed(workspace)
     files = await posts.attached(workspace, draft.attachments)
     gone = (
-        {"media": "A picture of this post no longer exists. It goes out without it, unless you add another."}
+        {"media": "A file of this post no longer exists. It goes out without it, unless you add another."}
         if len(files) < len(draft.attachments)
         else {}
     )

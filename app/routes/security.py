@@ -127,6 +127,7 @@ def protect(settings: Settings) -> BeforeMessageSendHookHandler:
             "script-src 'self'",
             "style-src 'self'",
             "img-src 'self' https: data: blob:" + (" http:" if settings.allow_private_hosts else bucket),
+            "media-src 'self'",
             "connect-src 'self'" + bucket,
             "base-uri 'none'",
             "form-action 'self' https:" + (" http:" if settings.allow_private_hosts else ""),

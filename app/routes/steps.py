@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from app.ids import Id
 from app.models import Attachment, MediaFile, Workspace
 from app.routes import forms
-from app.services.media import files
 from app.services.writing import drafts, posts
 from app.services.writing.choices import ASPECTS, Refused
 from app.services.writing.drafts import Draft, field_name
@@ -97,4 +96,4 @@ def refused(draft: Draft, problems: Mapping[str, str]) -> dict[str, Refused]:
 
 def begun(file: MediaFile) -> AttachedMedia:
     """The file as a post begins with it: described as its owner described it."""
-    return AttachedMedia(file, Attachment(media_id=file.id, alt=file.alt), files.url(file))
+    return AttachedMedia.of(file, Attachment(media_id=file.id, alt=file.alt))

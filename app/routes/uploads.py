@@ -11,7 +11,7 @@ from app.ids import Id
 from app.routes import forms
 from app.routes.security import Asking, Me
 from app.services.media import files, uploads
-from app.services.media.offers import MAX_PICTURE, Offer
+from app.services.media.offers import MAX_FILM, Offer
 from app.services.media.uploads import Arrival
 from app.storage import Signed
 
@@ -54,7 +54,7 @@ async def parts(identity: Me, media_id: FromPath[str], data: JSONBody[Wanted]) -
     return {"parts": {str(number): _address(where) for number, where in signed.items()}}
 
 
-@put("/media/uploads/{media_id:str}/file", status_code=200, request_max_body_size=MAX_PICTURE)
+@put("/media/uploads/{media_id:str}/file", status_code=200, request_max_body_size=MAX_FILM)
 async def take(request: Asking, identity: Me, media_id: FromPath[str]) -> dict[str, Any]:
     """The whole file, from a browser that does not reach the storage: a bucket on a private network, or without a CORS rule."""
     await uploads.take(identity.workspace, forms.to_id(media_id), request.stream())

@@ -17,7 +17,7 @@
     all.forEach((each, index) => {
       for (const place of each.querySelectorAll("[data-number]")) place.textContent = index + 1;
     });
-    news.textContent = `Moved: now image ${all.indexOf(item) + 1} of ${all.length}.`;
+    news.textContent = `Moved: now number ${all.indexOf(item) + 1} of ${all.length}.`;
     changed(form);
   }
 

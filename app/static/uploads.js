@@ -1,4 +1,4 @@
-// Pictures go from the composer straight into the storage: chosen, dropped or pasted, several at once, each with a bar of its own.
+// Files go from the composer straight into the storage: chosen, dropped or pasted, several at once, each with a bar of its own.
 // Without this file the form sends them along with everything else.
 
 (() => {
@@ -398,9 +398,9 @@
     const open = rows.size - failed;
     const several = (number, one, more) => (number === 1 ? one : `${number} ${more}`);
     if (open) {
-      return `${several(open, "A picture has", "pictures have")} not arrived yet. Wait, or cancel, and press the button once more.`;
+      return `${several(open, "A file has", "files have")} not arrived yet. Wait, or cancel, and press the button once more.`;
     }
-    return `${several(failed, "A picture was", "pictures were")} not uploaded. Try again, or remove what failed, and press the button once more.`;
+    return `${several(failed, "A file was", "files were")} not uploaded. Try again, or remove what failed, and press the button once more.`;
   }
 
   form.addEventListener("submit", (event) => {

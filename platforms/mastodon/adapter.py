@@ -1,6 +1,5 @@
 """Mastodon, and every server that speaks its client API."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +20,7 @@ from platforms.base import (
     SentAttempt,
     Session,
     Tokens,
+    Waiting,
 )
 from platforms.errors import TokenRevoked, UnexpectedReply
 from platforms.http import sending
@@ -30,7 +30,7 @@ from platforms.mastodon.connect import MastodonConnector
 from platforms.mastodon.counts import read_metrics
 from platforms.mastodon.errors import NAME, RECONNECT, refused
 from platforms.mastodon.limits import capabilities_for, read_limits
-from platforms.mastodon.media import Sleep, upload_all
+from platforms.mastodon.media import upload_all
 from platforms.mastodon.reconcile import find
 from platforms.mastodon.reply import json_object, receipt
 from platforms.mastodon.text import segments
@@ -42,16 +42,15 @@ def _utc_now() -> datetime:
 
 
 class Mastodon:
-    """The adapter. It keeps no state; the pause between polls and the clock can be replaced, for tests."""
+    """The adapter. It keeps no state; the clock can be replaced, for tests."""
 
     name = NAME
     label = "Mastodon"
     colour = "#6364ff"
     capabilities = capabilities_for({})
 
-    def __init__(self, *, sleep: Sleep = asyncio.sleep, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, *, now: Callable[[], datetime] = _utc_now) -> None:
         self.connector: Connector = MastodonConnector()
-        self._sleep = sleep
         self._now = now
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
@@ -74,13 +73,17 @@ class Mastodon:
         """The server's limits, its version and its domain. Raises ``PlatformError``."""
         return await read_limits(session)
 
-    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published:
-        """Upload, fence, post. The request is built before the fence, so that nothing of ours can fail after it.
+    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published | Waiting:
+        """Upload, wait until it is processed, fence, post.
+
+        The request is built before the fence, so that nothing of ours can fail after it.
 
         The server remembers ``key`` for an hour and answers a repetition with the first status; some 4.6 releases
         answer it with a 500 instead, which is one more reason why every 5xx is ``Unconfirmed``.
         """
-        media_ids = await upload_all(session, content.media, checkpoint, sleep=self._sleep)
+        media_ids = await upload_all(session, content.media, checkpoint)
+        if isinstance(media_ids, Waiting):
+            return media_ids
         request = _status_request(session, content, media_ids, key)
         await checkpoint.fence()
         with sending(NAME):

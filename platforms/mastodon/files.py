@@ -16,10 +16,7 @@ FILM_MIMES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
 
 
 def rules(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRules:
-    """Pictures and GIFs, which may stand side by side: only what moves with sound stands alone (MediaAttachment).
-
-    Films are not among it: :func:`films` belongs here once pages and adapter can do them.
-    """
+    """Pictures and GIFs, which may stand side by side: only what moves with sound stands alone (MediaAttachment)."""
     pictures = MediaRule(
         MediaKind.IMAGE,
         max_count=number["max_media_attachments"],
@@ -31,7 +28,8 @@ def rules(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRules:
     pixels = min(GIF_PIXELS, number["image_matrix_limit"])
     gifs = replace(pictures, kind=MediaKind.GIF, mimes=mimes & {GIF}, max_pixels=pixels, moves=True)
     both = frozenset({MediaKind.IMAGE, MediaKind.GIF})
-    return MediaRules((pictures, gifs), max_count=number["max_media_attachments"], mixed=(both,))
+    taken = tuple(rule for rule in (pictures, gifs, films(number, mimes)) if rule.mimes)
+    return MediaRules(taken, max_count=number["max_media_attachments"], mixed=(both,))
 
 
 def films(number: Mapping[str, int], mimes: frozenset[str]) -> MediaRule:

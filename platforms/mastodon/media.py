@@ -4,50 +4,51 @@ A server keeps an unattached upload for about a day, and older ones drop an unkn
 So an id from an earlier attempt is looked up before it is used, and the file is sent again if the server lost it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
 import httpx
 
-from platforms.base import Checkpoint, Media, Session
-from platforms.errors import MediaRejected, Unavailable
+from platforms.base import Checkpoint, Media, Session, Waiting
+from platforms.errors import MediaRejected
 from platforms.http import reading
 from platforms.mastodon.api import ENGLISH, bearer, fetch, odd_reply
 from platforms.mastodon.errors import NAME, refused
 from platforms.mastodon.reply import json_object, remote_id
 from platforms.uploading import form
 
-Sleep = Callable[[float], Awaitable[None]]
-
-POLLS = 15
-PAUSE = 2.0
-"""Seconds between two polls; a server that needs longer than all of them is asked again by the next attempt."""
+LOOK_AGAIN = timedelta(seconds=2)
+"""A server turns GIFs and films into others first. Pictures are ready at once."""
 
 SAVED = "media"
 """Where the checkpoint keeps our media id → the server's media id."""
 
 
 class State(Enum):
-    """Of an upload, as the server tells it. ``GONE`` also means that it could not be processed."""
+    """Of an upload, as the server tells it. ``GONE``: it does not know it, or not any more."""
 
     READY = "ready"
     PROCESSING = "processing"
+    BROKEN = "broken"
     GONE = "gone"
 
 
-async def upload_all(session: Session, files: Sequence[Media], checkpoint: Checkpoint, *, sleep: Sleep) -> list[str]:
-    """The server's ids of ``files``, every one of them ready to be attached. Raises ``PlatformError``."""
+async def upload_all(session: Session, files: Sequence[Media], checkpoint: Checkpoint) -> list[str] | Waiting:
+    """The server's ids of ``files``, all of them ready to be attached, or when to ask again. Raises ``PlatformError``."""
     ids: dict[str, str] = dict(checkpoint.saved.get(SAVED, {}))
-    states: dict[str, State] = {}
+    states = []
     for media in files:
         state = await _state(session, ids[media.id]) if media.id in ids else State.GONE
         if state is State.GONE:
             ids[media.id], state = await _upload(session, media, checkpoint)
             await checkpoint.save(**{SAVED: dict(ids)})
-        states[ids[media.id]] = state
-    await _until_ready(session, states, sleep)
-    return [ids[media.id] for media in files]
+        if state is State.BROKEN:
+            await checkpoint.save(**{SAVED: {known: found for known, found in ids.items() if known != media.id}})
+            raise MediaRejected(NAME, "unprocessable", "The server could not process one of the files.")
+        states.append(state)
+    return Waiting(LOOK_AGAIN) if State.PROCESSING in states else [ids[media.id] for media in files]
 
 
 async def _upload(session: Session, media: Media, checkpoint: Checkpoint) -> tuple[str, State]:
@@ -77,21 +78,14 @@ def _uploaded_state(response: httpx.Response, uploaded: dict[str, Any]) -> State
 async def _state(session: Session, found: str) -> State:
     """Raises ``PlatformError`` if the server could not be asked."""
     response = await fetch(session, f"/api/v1/media/{found}")
-    if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY):
-        return State.GONE
-    if not response.is_success:
+    told = _TOLD.get(response.status_code)
+    if told is None and not response.is_success:
         raise refused(response, "read")
-    return State.PROCESSING if response.status_code == httpx.codes.PARTIAL_CONTENT else State.READY
+    return told or State.READY
 
 
-async def _until_ready(session: Session, states: dict[str, State], sleep: Sleep) -> None:
-    for _ in range(POLLS):
-        if State.PROCESSING not in states.values():
-            break
-        await sleep(PAUSE)
-        for found in [found for found, state in states.items() if state is State.PROCESSING]:
-            states[found] = await _state(session, found)
-    if State.GONE in states.values():
-        raise MediaRejected(NAME, "unprocessable", "The server could not process one of the files.")
-    if State.PROCESSING in states.values():
-        raise Unavailable(NAME, "media_processing", "The server is still processing the uploaded files.")
+_TOLD: dict[int, State] = {
+    httpx.codes.PARTIAL_CONTENT: State.PROCESSING,
+    httpx.codes.UNPROCESSABLE_ENTITY: State.BROKEN,
+    httpx.codes.NOT_FOUND: State.GONE,
+}

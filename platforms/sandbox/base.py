@@ -20,10 +20,11 @@ from platforms.sandbox.values import Account, Post
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file of a post: ``cid`` names it in the store."""
+    """A file of a post: ``cid`` names it in the store. ``film``: it is played."""
 
     cid: str
     alt: str
+    film: bool = False
 
 
 @dataclass(frozen=True, slots=True)

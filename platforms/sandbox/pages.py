@@ -21,10 +21,11 @@ from platforms.sandbox.values import DOMAIN, Account, Post
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture on a page."""
+    """A picture on a page, or a film."""
 
     src: str
     alt: str
+    film: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def card(sandbox: Sandbox, post: Post, copies: int = 1) -> Card:
         href=sandbox.base_path + network.location(post, author),
         profile=sandbox.base_path + network.profile(author),
         look=look,
-        images=[Image(f"{sandbox.base_path}/media/{picture.cid}", picture.alt) for picture in look.pictures],
+        images=[Image(f"{sandbox.base_path}/media/{picture.cid}", picture.alt, picture.film) for picture in look.pictures],
         at=datetime.fromtimestamp(post.accepted_at, UTC),
         copies=copies,
     )
@@ -126,11 +127,11 @@ def _missing(sandbox: Sandbox, message: str) -> Response[str]:
 
 @get("/media/{cid:str}")
 async def media(sandbox: Given, cid: FromPath[str]) -> Response[bytes]:
-    """An uploaded picture; only what was recognised as one is named as one."""
+    """An uploaded picture or film; only what was recognised as one is named as one."""
     blob = sandbox.store.blob(cid)
     if blob is None or not blob.data:
         raise NotFoundException
-    shown = blob.mime if blob.mime.startswith("image/") and "svg" not in blob.mime else "application/octet-stream"
+    shown = blob.mime if blob.mime.startswith(("image/", "video/")) and "svg" not in blob.mime else "application/octet-stream"
     return static(blob.data, shown)
 
 

@@ -1,4 +1,4 @@
-"""Files that are sent to the networks: looked at as they come, and only pictures are kept."""
+"""Files that are sent to the networks: looked at as they come, and only what pages show is kept."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from litestar.datastructures import UploadFile
 from platforms.sandbox.values import Blob, cid_of, sniff
 
 KEPT = 16 * 1024 * 1024
-"""Bytes of the largest picture that pages show."""
+"""Bytes of the largest picture or film that pages show."""
 _PIECE = 256 * 1024
 
 
@@ -29,7 +29,7 @@ async def receive(source: AsyncIterator[bytes], declared: str = "") -> Blob:
 
 
 def _shown(mime: str, size: int) -> bool:
-    return mime.startswith("image/") and size <= KEPT
+    return mime.startswith(("image/", "video/")) and size <= KEPT
 
 
 async def in_form(file: object) -> AsyncIterator[bytes]:

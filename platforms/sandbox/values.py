@@ -29,11 +29,11 @@ def sniff(data: bytes, declared: str) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     if data[4:8] == b"ftyp":
-        return "image/avif" if data[8:12] == b"avif" else "video/mp4"
+        return {b"avif": "image/avif", b"qt  ": "video/quicktime"}.get(data[8:12], "video/mp4")
     return next((mime for magic, mime in _MAGIC.items() if data.startswith(magic)), declared)
 
 
-_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
+_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif", b"\x1aE\xdf\xa3": "video/webm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file that was sent, ``size`` bytes of it. ``data`` is kept of pictures alone, which pages show; else it is empty."""
+    """A file that was sent, ``size`` bytes of it. ``data`` is kept of what pages show; else it is empty."""
 
     cid: str
     mime: str

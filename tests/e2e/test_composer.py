@@ -63,7 +63,7 @@ async def test_a_picture_goes_out_with_its_description(alice: Visitor, picture: 
 @pytest.mark.parametrize("scripting", [False], indirect=True, ids=["without scripts"])
 async def test_chosen_files_are_not_lost_when_another_button_is_pressed_first(alice: Visitor, picture: str) -> None:
     await alice.compose(unique("Straight away"))
-    await alice.page.get_by_label("Add images").set_input_files(picture)
+    await alice.page.get_by_label("Add images or videos").set_input_files(picture)
     await alice.press("Publish now")
     await alice.sees_status("Published")
     await expect(alice.page.locator("article img")).to_have_count(1)
@@ -82,7 +82,7 @@ async def test_a_file_that_is_no_picture_is_refused_by_name(alice: Visitor, tmp_
     wrong = tmp_path / "notes.png"
     wrong.write_text("no picture at all")
     await alice.compose("With a surprise")
-    await alice.page.get_by_label("Add images").set_input_files(wrong)
+    await alice.page.get_by_label("Add images or videos").set_input_files(wrong)
     if not alice.scripting:
         await alice.press("Upload the chosen files")
     await expect(alice.page.locator("#media")).to_contain_text("notes.png")

@@ -27,7 +27,7 @@ def pictures(tmp_path: Path) -> list[str]:
 
 async def attach(alice: Visitor, paths: Sequence[str]) -> None:
     """Attach the files, each described by its name."""
-    await alice.page.get_by_label("Add images").set_input_files(paths)
+    await alice.page.get_by_label("Add images or videos").set_input_files(paths)
     if not alice.scripting:
         await alice.press("Upload the chosen files")
     for number, path in enumerate(paths, 1):
@@ -87,7 +87,7 @@ async def test_the_keyboard_moves_a_file_and_stays_with_it(alice: Visitor, pictu
     await alice.page.keyboard.press("Space")
     assert await order(alice) == ["Green", "Blue", "Red"]
     await expect(alice.page.get_by_role("button", name="Move image 3 earlier")).to_be_focused()
-    await expect(alice.page.get_by_role("status")).to_have_text("Moved: now image 3 of 3.")
+    await expect(alice.page.get_by_role("status")).to_have_text("Moved: now number 3 of 3.")
 
 
 @pytest.mark.parametrize("scripting", [True], indirect=True, ids=["with scripts"])
@@ -176,7 +176,7 @@ async def test_what_is_added_later_is_offered_to_an_account_with_its_own(alice: 
     await attach(alice, pictures[:2])
     section = await own_files(alice, 1)
     await section.get_by_label("Show image 1").uncheck()
-    await alice.page.get_by_label("Add images").set_input_files(pictures[2])
+    await alice.page.get_by_label("Add images or videos").set_input_files(pictures[2])
     await expect(section.get_by_label("Show image 3")).not_to_be_checked()
     await expect(section.get_by_label("Show image 1")).not_to_be_checked()
     await section.get_by_label("Show image 3").check()

@@ -32,7 +32,7 @@ def row(alice: Visitor, name: str) -> Locator:
 
 
 async def choose(alice: Visitor, *files: Path) -> None:
-    await alice.page.get_by_label("Add images").set_input_files(list(files))
+    await alice.page.get_by_label("Add images or videos").set_input_files(list(files))
 
 
 async def attached(alice: Visitor, count: int) -> None:
@@ -46,13 +46,13 @@ async def test_several_are_brought_at_once_in_their_order_and_what_is_none_says_
         await alice.press("Upload the chosen files")
     await attached(alice, 2)
     await expect(alice.page.locator("#media")).to_contain_text("wrong.png")
-    await expect(alice.page.locator("#media")).to_contain_text("no picture we can read")
+    await expect(alice.page.locator("#media")).to_contain_text("no picture or video we can read")
     await expect(alice.page.get_by_label("Description of image 2")).to_be_visible()
     if alice.scripting:
         await alice.press("Publish now")
-        await expect(alice.page.get_by_role("alert").filter(has_text="A picture was not uploaded")).to_be_visible()
+        await expect(alice.page.get_by_role("alert").filter(has_text="A file was not uploaded")).to_be_visible()
         await row(alice, "wrong.png").get_by_role("button", name="Remove").click()
-        await expect(alice.page.get_by_label("Add images")).to_be_focused()
+        await expect(alice.page.get_by_label("Add images or videos")).to_be_focused()
     await alice.press("Publish now")
     await alice.sees_status("Published")
     await expect(alice.page.locator("#written img")).to_have_count(2)
@@ -68,7 +68,7 @@ async def test_one_on_its_way_can_be_stopped_and_until_then_nothing_is_sent(alic
     await choose(alice, pictures[0])
     await expect(alice.page.get_by_role("progressbar", name="small.png")).to_be_visible()
     await alice.press("Publish now")
-    await expect(alice.page.get_by_role("alert").filter(has_text="A picture has not arrived yet")).to_be_visible()
+    await expect(alice.page.get_by_role("alert").filter(has_text="A file has not arrived yet")).to_be_visible()
     await row(alice, "small.png").get_by_role("button", name="Cancel").click()
     await expect(row(alice, "small.png")).to_have_count(0)
     await expect(alice.page.locator("#upload-block")).to_be_hidden()
@@ -95,7 +95,7 @@ async def test_a_cut_connection_is_told_and_goes_on_where_it_stopped(alice: Visi
     await alice.page.route("**/files/**", wire)
     await alice.compose("In pieces")
     await choose(alice, pictures[1])
-    await expect(row(alice, "large.png")).to_contain_text("Try again", timeout=PATIENCE)
+    await expect(row(alice, "large.png").get_by_role("button", name="Try again")).to_be_visible(timeout=PATIENCE)
     await expect(row(alice, "large.png").get_by_role("button", name="Remove")).to_be_visible()
     assert asked.count("2") == 2
     assert alice.complaints == ["Failed to load resource: net::ERR_CONNECTION_RESET"]

@@ -93,7 +93,7 @@ class Visitor:
         return self.page.locator("#preview").get_by_role("article")
 
     async def attach(self, path: str) -> None:
-        await self.page.get_by_label("Add images").set_input_files(path)
+        await self.page.get_by_label("Add images or videos").set_input_files(path)
         if not self.scripting:
             await self.press("Upload the chosen files")
         await expect(self.page.get_by_label("Description of image 1")).to_be_visible()

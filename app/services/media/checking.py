@@ -4,45 +4,82 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from app import pictures, runtime
 from app.errors import Invalid
 from app.ids import Id
-from app.services.media.offers import MAX_PICTURE, too_large
+from app.services.media.offers import most, too_large
 from app.storage import from_disk, keys, to_disk
 from platforms.base import MediaFacts
 
-_AT_ONCE = 4
-"""Files that lie on our disk at a time; two of them are being opened."""
+_PICTURES_AT_ONCE, _FILMS_AT_ONCE = 4, 1
+"""Files that lie on our disk at a time. Two pictures and one film are opened at once."""
 
-room = asyncio.Semaphore(_AT_ONCE)
-"""Who wants a file checked waits here, before it is fetched."""
+_pictures, _films = asyncio.Semaphore(_PICTURES_AT_ONCE), asyncio.Semaphore(_FILMS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A file without what it tells about its maker, on our disk; ``poster`` is the picture that stands for a film."""
+
+    file: Path
+    facts: MediaFacts
+    poster: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where it lies in the storage; ``poster`` is ``""`` where there is none."""
+
+    path: str
+    poster: str = ""
+
+
+def room(mime: str) -> asyncio.Semaphore:
+    """Who wants a file checked waits here, before it is fetched; by the type that it claims, so that films wait for films."""
+    return _films if mime.startswith("video/") else _pictures
 
 
 @asynccontextmanager
-async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[tuple[Path, MediaFacts]]:
-    """The picture without what it tells about its maker, for as long as the block lasts. Raises ``Invalid`` (field ``media``).
-
-    Videos are opened by ``pictures.clean(..., films=True)``; they are refused until pages and adapters can deal with them.
-    """
+async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[Cleaned]:
+    """What comes of ``source``, for as long as the block lasts. Raises ``Invalid`` (field ``media``)."""
     with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
-        came, clean = Path(folder, "source"), Path(folder, "target")
+        came, clean, poster = (Path(folder, name) for name in ("source", "target", "poster"))
         await to_disk(_limited(source), came)
-        yield clean, await pictures.clean(came, clean)
+        facts = await pictures.clean(came, clean, _type(came), poster=poster)
+        yield Cleaned(clean, facts, poster if poster.exists() else None)
 
 
-async def kept(workspace_id: Id, media_id: Id, clean: Path, facts: MediaFacts) -> str:
-    """Put what was cleaned in its place in the storage; its key. Whole, or not at all."""
-    key = keys.original(workspace_id, media_id, facts.mime)
-    await runtime.current().storage.write(key, from_disk(clean), mime=facts.mime, size=facts.size)
-    return key
+async def kept(workspace_id: Id, media_id: Id, clean: Cleaned) -> Placed:
+    """Put what was cleaned in its place in the storage. Each file whole, or not at all."""
+    path = keys.original(workspace_id, media_id, clean.facts.mime)
+    await _write(path, clean.file, mime=clean.facts.mime, size=clean.facts.size)
+    if clean.poster is None:
+        return Placed(path)
+    poster = keys.beside(path, "poster", mime="image/jpeg")
+    await _write(poster, clean.poster, mime="image/jpeg")
+    return Placed(path, poster)
+
+
+async def _write(key: str, file: Path, *, mime: str, size: int | None = None) -> None:
+    await runtime.current().storage.write(key, from_disk(file), mime=mime, size=size)
+
+
+def _type(came: Path) -> str:
+    with came.open("rb") as file:
+        return pictures.recognise(file.read(pictures.HEAD))
 
 
 async def _limited(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    count = 0
+    """``source``, as long as it is something that we open, and not too large for what it is."""
+    count, head, mime = 0, b"", ""
     async for piece in source:
         count += len(piece)
-        if count > MAX_PICTURE:
-            raise Invalid({"media": too_large()})
+        if not mime and len(head := head + piece) >= pictures.HEAD:
+            mime = pictures.recognise(head)
+            head = b""
+        if mime and count > most(mime):
+            raise Invalid({"media": too_large(mime)})
         yield piece

@@ -16,6 +16,9 @@ from app.storage import Mismatch, Missing, Part, StorageError, part_size
 LEASE = timedelta(minutes=15)
 """Longer than any picture takes to be fetched and opened twice. A check that ends in any way gives it back at once."""
 
+_SLOWEST = 1_000_000
+"""Bytes a second: a film is fetched, read, written and kept at no less, and has so much more time."""
+
 LOST = "What had arrived of this file is gone, because it took more than a day. Upload it again."
 
 
@@ -29,7 +32,8 @@ async def claimed(file: MediaFile) -> MediaFile | None:
         return None
     at = now()
     stale = {"claimed_until": {"$lt": at}} if file.state is MediaState.CHECKING else {}
-    claim = {"state": MediaState.CHECKING, "claim": Id(), "claimed_until": at + LEASE}
+    lease = LEASE + timedelta(seconds=file.size / _SLOWEST)
+    claim = {"state": MediaState.CHECKING, "claim": Id(), "claimed_until": at + lease}
     return await records.move(file, [file.state], stale, **claim)
 
 
@@ -43,15 +47,15 @@ async def checked(file: MediaFile) -> MediaFile:
     """``ready`` or ``failed``, whatever its name and type claimed. Raises ``NotThere``, ``StorageError``."""
     try:
         await _put_together(file)
-        pictures.recognise(b"".join([piece async for piece in records.storage().read(file.incoming, end=pictures.HEAD)]))
-        async with checking.cleaned(records.storage().read(file.incoming)) as (clean, facts):
-            path = await checking.kept(file.workspace_id, file.id, clean, facts)
+        async with checking.cleaned(records.storage().read(file.incoming)) as clean:
+            placed, facts = await checking.kept(file.workspace_id, file.id, clean), clean.facts
     except Invalid as refused:
         return await _finished(file, state=MediaState.FAILED, reason=" ".join(refused.problems.values()))
     except Missing:
         raise NotThere from None
     found = {"mime": facts.mime, "size": facts.size, "width": facts.width, "height": facts.height}
-    return await _finished(file, state=MediaState.READY, path=path, facts=pictures.stored(facts), **found)
+    found |= {"path": placed.path, "poster": placed.poster, "facts": pictures.stored(facts)}
+    return await _finished(file, state=MediaState.READY, **found)
 
 
 async def _put_together(file: MediaFile) -> None:

@@ -1,6 +1,7 @@
-"""Uploaded images: checked, stored as they came but without what they tell about their maker, and shown by signed links."""
+"""Uploaded files: checked, stored as they came but without what they tell about their maker, and shown by signed links."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
+from dataclasses import replace
 from datetime import timedelta
 
 from app import pictures, runtime
@@ -25,24 +26,25 @@ async def add(workspace: Workspace, data: bytes) -> MediaFile:
 
 
 async def receive(workspace: Workspace, source: AsyncIterable[bytes], *, name: str = "", user: User | None = None) -> MediaFile:
-    """Keep a picture that comes through this process, a piece of it in memory at a time.
+    """Keep a file that comes through this process, a piece of it in memory at a time.
 
-    Raises ``Invalid`` (field ``media``) for what is too large, or no JPEG, PNG, WebP, GIF, HEIC or AVIF.
+    Raises ``Invalid`` (field ``media``) for what is too large, or no picture or film that we open.
     """
-    media_id = Id()
-    async with checking.room, checking.cleaned(source) as (clean, facts):
-        path = await checking.kept(workspace.id, media_id, clean, facts)
+    media_id, offer = Id(), Offer(name, "", 0)
+    async with checking.room(offer.type), checking.cleaned(source) as clean:
+        placed, facts = await checking.kept(workspace.id, media_id, clean), clean.facts
     return await MediaFile(
         id=media_id,
         workspace_id=workspace.id,
         uploader_id=user.id if user else None,
-        name=Offer(name, "", 0).title,
+        name=offer.title,
         mime=facts.mime,
         size=facts.size,
         width=facts.width,
         height=facts.height,
         facts=pictures.stored(facts),
-        path=path,
+        path=placed.path,
+        poster=placed.poster,
     ).insert()
 
 
@@ -85,28 +87,38 @@ async def used_by(workspace: Workspace, media_id: Id) -> list[Post]:
 
 
 def url(file: MediaFile) -> str:
-    """A relative link to the picture that works without a session and stops working after a while."""
-    day = int(now().timestamp() // LINK_TIME.total_seconds()) + 2
-    return f"/media/{file.id}?until={day}&sig={_sign(str(file.id), day)}"
+    """A relative link to the picture, or a film's poster, that works without a session and stops working after a while."""
+    return _link("poster" if file.poster else "file", file)
 
 
-async def read_signed(media_id: str, until: int, signature: str) -> tuple[MediaFile, Stored, AsyncIterator[bytes]]:
-    """The file behind a signed link, what lies in the storage for it, and the bytes of that.
+def film_url(file: MediaFile) -> str:
+    """Such a link to a film itself; ``""`` for a picture."""
+    return _link("file", file) if file.mime.startswith("video/") else ""
+
+
+async def signed(what: str, media_id: str, until: int, signature: str) -> Stored:
+    """What lies in the storage behind a signed link: of the ``file``, or its ``poster``.
 
     Raises ``NotFound`` for a wrong or old signature, as for a missing file.
     """
     expired = until < now().timestamp() / LINK_TIME.total_seconds()  # strangers may send numbers that no float can hold
-    if expired or not runtime.current().sealer.signed(f"media:{media_id}:{until}", signature):
+    if expired or not runtime.current().sealer.signed(_subject(what, media_id, until), signature):
         raise NotFound
     file = await reading.get(MediaFile, Id(media_id))
     if file is None or file.state is not MediaState.READY:
         raise NotFound
     try:
-        stored = await runtime.current().storage.head(file.path)
+        stored = await runtime.current().storage.head(file.poster if what == "poster" else file.path)
     except Missing:
         raise NotFound from None
-    return file, stored, runtime.current().storage.read(file.path, end=stored.size)
+    return replace(stored, mime="image/jpeg" if what == "poster" else file.mime)  # old keys name no type
 
 
-def _sign(media_id: str, until: int) -> str:
-    return runtime.current().sealer.sign(f"media:{media_id}:{until}")
+def _link(what: str, file: MediaFile) -> str:
+    day = int(now().timestamp() // LINK_TIME.total_seconds()) + 2
+    signature = runtime.current().sealer.sign(_subject(what, str(file.id), day))
+    return f"/media/{file.id}/{what}?until={day}&sig={signature}"
+
+
+def _subject(what: str, media_id: str, until: int) -> str:
+    return f"media:{what}:{media_id}:{until}"

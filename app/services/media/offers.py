@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePath
 
-from app.pictures import NO_FILMS
 from app.storage import keys
 from app.storage.values import MEBIBYTE
 from platforms.base import MediaKind, MediaRules
@@ -13,11 +12,14 @@ from platforms.base import MediaKind, MediaRules
 MAX_PICTURE = 100 * MEBIBYTE
 """Bytes. Phones' photos have 3 to 12 MB, a camera's raw 100 megapixels as JPEG 60."""
 
+MAX_FILM = 4 * 1024 * MEBIBYTE
+"""Bytes. Ten minutes of a phone's 4K have 3.5 GB; networks take 100 MB to 10 GB, what is too large is made smaller."""
+
 MAX_NAME = 200
 """Characters that are kept of a file's name."""
 
-_KINDS = "Use JPEG, PNG, WebP or GIF."
-_WORDS = {MediaKind.IMAGE: "pictures", MediaKind.GIF: "GIFs"}
+_KINDS = "Use JPEG, PNG, WebP, GIF, MP4, MOV or WebM."
+_WORDS = {MediaKind.IMAGE: "pictures", MediaKind.GIF: "GIFs", MediaKind.VIDEO: "videos"}
 _ALSO_CALLED = {"jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg", "heif": "image/heic"}
 
 
@@ -58,21 +60,24 @@ class Offer:
         return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME]
 
 
-def too_large() -> str:
-    """What is said about a picture with more than ``MAX_PICTURE`` bytes."""
-    return f"The file is larger than {MAX_PICTURE // MEBIBYTE} MB. Make it smaller."
+def most(mime: str) -> int:
+    """Bytes that a file of the type ``mime`` may have."""
+    return MAX_FILM if mime.startswith("video/") else MAX_PICTURE
+
+
+def too_large(mime: str) -> str:
+    """What is said about a file of the type ``mime`` that has more."""
+    return f"The file is larger than {most(mime) // MEBIBYTE:,} MB. Make it smaller."
 
 
 def refusal(offer: Offer, takers: Sequence[MediaRules]) -> str | None:
     """Why it need not even be sent. ``takers``: what the chosen accounts take; with none chosen, nobody knows yet."""
     if offer.size <= 0:
         return "This file is empty. Choose another one."
-    if offer.type.startswith("video/"):
-        return NO_FILMS
-    if not offer.type.startswith("image/"):
-        return f"This file is no picture we can read. {_KINDS}"
-    if offer.size > MAX_PICTURE:
-        return too_large()
+    if not offer.type.startswith(("image/", "video/")):
+        return f"This file is no picture or video we can read. {_KINDS}"
+    if offer.size > most(offer.type):
+        return too_large(offer.type)
     kind = MediaKind.of(offer.type)
     if takers and not any(rules.of(kind) for rules in takers):
         return f"None of the chosen accounts takes {_WORDS[kind]}."

@@ -109,7 +109,8 @@ async def confirm(workspace: Workspace, media_id: Id) -> Arrival:
     May be pressed any number of times, and cut off anywhere. It is still ``uploading`` if something is missing, and ``checking``
     if somebody else looks at it just now.
     """
-    async with checking.room:
+    known = await records.known(workspace, media_id)
+    async with checking.room(known.mime):
         file = await confirming.claimed(await records.known(workspace, media_id))
         if file is None:
             return await get(workspace, media_id)

@@ -24,12 +24,27 @@ from platforms.text import graphemes
 
 @dataclass(frozen=True, slots=True)
 class AttachedMedia:
-    """An attached file, what was chosen about it, and a signed link to show it; ``framed`` as an account will show it."""
+    """An attached file, what was chosen about it, and signed links: ``url`` to a picture of it, ``film`` to play one.
+
+    ``framed`` is how an account will show it.
+    """
 
     file: MediaFile
     attachment: Attachment
     url: str
+    film: str = ""
     framed: Framed | None = None
+
+    @classmethod
+    def of(cls, file: MediaFile, attachment: Attachment) -> "AttachedMedia":
+        """With links that are good today."""
+        return cls(file, attachment, files.url(file), files.film_url(file))
+
+    @property
+    def length(self) -> str:
+        """A film's, as ``0:42``; ``""`` for what has none."""
+        seconds = self.file.facts.get("duration") if self.film else None
+        return f"{round(seconds) // 60}:{round(seconds) % 60:02}" if seconds is not None else ""
 
     @property
     def alt(self) -> str:
@@ -121,7 +136,7 @@ async def attached(workspace: Workspace, attachments: Sequence[Attachment]) -> l
     found = [(await reading.get(MediaFile, attachment.media_id), attachment) for attachment in attachments[:MAX_MEDIA]]
     mine = [(file, attachment) for file, attachment in found if file is not None and file.workspace_id == workspace.id]
     mine = [(file, attachment) for file, attachment in mine if file.state is MediaState.READY]
-    return [AttachedMedia(file, choices.within(attachment, file), files.url(file)) for file, attachment in mine]
+    return [AttachedMedia.of(file, choices.within(attachment, file)) for file, attachment in mine]
 
 
 async def settled(workspace: Workspace, draft: Draft) -> Draft:
@@ -135,7 +150,7 @@ async def _kept(workspace: Workspace, attachments: Sequence[Attachment], account
     found = await attached(workspace, attachments)
     if len(found) < len(attachments):
         if await unfinished(workspace, attachments):
-            raise Invalid({"media": "A picture has not arrived yet. Wait for it, or take it away, and save again."})
+            raise Invalid({"media": "A file has not arrived yet. Wait for it, or take it away, and save again."})
         raise Invalid({"media": "One of the pictures no longer exists. Look at what is left, and save again."})
     wrong = {
         field_name("from", one.file.id, account_id): said

@@ -7,7 +7,6 @@ from typing import Any
 from app.ids import Id
 from app.models import Delivery, MediaFile, Post, State, Workspace, reading
 from app.queries import equal
-from app.services.media import files
 from app.services.writing import views
 from app.services.writing.composing import AttachedMedia
 from app.services.writing.views import PostView
@@ -54,11 +53,7 @@ async def covers(workspace: Workspace, shown: Iterable[PostView]) -> dict[Id, At
     ids = list({attachment.media_id for attachment in first.values()})
     found = await reading.find(MediaFile, {"_id": {"$in": ids}}) if ids else []
     mine = {file.id: file for file in found if file.workspace_id == workspace.id}
-    return {
-        post_id: AttachedMedia(mine[one.media_id], one, files.url(mine[one.media_id]))
-        for post_id, one in first.items()
-        if one.media_id in mine
-    }
+    return {post_id: AttachedMedia.of(mine[one.media_id], one) for post_id, one in first.items() if one.media_id in mine}
 
 
 # --- posts by the state of their deliveries ---------------------------------------------------------------------------

@@ -66,7 +66,10 @@ class Foundry:
     def look(self, store: Store, post: Post) -> Look:
         """Plain text and perhaps a picture."""
         blob = store.blob(post.body["cid"])
-        return Look(from_plain(post.text), [Picture(blob.cid, post.body["alt"])] if blob and blob.data else [])
+        return Look(
+            from_plain(post.text),
+            [Picture(blob.cid, post.body["alt"], blob.mime.startswith("video/"))] if blob and blob.data else [],
+        )
 
     def sign_in(self, server: str) -> Sequence[tuple[str, str]]:
         """What the connect form asks for."""

@@ -4,7 +4,7 @@ from litestar import get
 
 from platforms.sandbox.context import Call, Given, Json
 from platforms.sandbox.mastodon.oauth import viewer
-from platforms.sandbox.mastodon.rules import ALT_LIMIT, IMAGE_LIMIT, MAX_FILES, MIMES, URL_LENGTH
+from platforms.sandbox.mastodon.rules import ALT_LIMIT, FILM_LIMIT, FILM_MIMES, IMAGE_LIMIT, IMAGE_MIMES, MAX_FILES, URL_LENGTH
 from platforms.sandbox.mastodon.server import Server, server
 from platforms.sandbox.mastodon.views import show_account
 
@@ -36,9 +36,12 @@ def _configuration(here: Server) -> Json:
             "characters_reserved_per_url": URL_LENGTH,
         },
         "media_attachments": {
-            "supported_mime_types": list(MIMES),
+            "supported_mime_types": [*IMAGE_MIMES, *FILM_MIMES],
             "image_size_limit": IMAGE_LIMIT,
             "image_matrix_limit": 33_177_600,
+            "video_size_limit": FILM_LIMIT,
+            "video_frame_rate_limit": 120,
+            "video_matrix_limit": 8_294_400,
             "description_limit": ALT_LIMIT,
         },
     }

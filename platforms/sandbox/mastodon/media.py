@@ -5,7 +5,7 @@ from litestar.params import FromPath
 
 from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.mastodon.oauth import read_body, viewer
-from platforms.sandbox.mastodon.rules import MAX_FILES, ApiError, check_upload
+from platforms.sandbox.mastodon.rules import FILM_MIMES, FILM_PROCESSING, MAX_FILES, ApiError, check_upload
 from platforms.sandbox.mastodon.views import ready, show_upload
 from platforms.sandbox.receiving import in_form, receive
 from platforms.sandbox.values import Account, Upload
@@ -19,7 +19,8 @@ async def upload_media(request: Call, sandbox: Given) -> Response[Json]:
     blob, description = await receive(in_form(sent.get("file"))), str(sent.get("description") or "")
     check_upload(blob.mime, blob.size, description)
     sandbox.store.add_blob(account.id, blob)
-    ready_at = sandbox.store.clock() + request.scope["state"].get("processing", 0.0)
+    takes = request.scope["state"].get("processing", FILM_PROCESSING if blob.mime in FILM_MIMES else 0.0)
+    ready_at = sandbox.store.clock() + takes
     upload = Upload(sandbox.store.snowflake(), account.id, blob.cid, blob.mime, description, ready_at, None)
     sandbox.store.add_upload(upload)
     return Response(show_upload(request, sandbox, upload), status_code=200 if ready(sandbox, upload) else 202)
@@ -44,6 +45,8 @@ def attachable(sandbox: Sandbox, account: Account, ids: list[str]) -> list[Uploa
     if len(uploads) < len(ids):
         missing = ", ".join({*map(str, ids)} - {upload.id for upload in uploads})
         raise ApiError(422, f"Media {missing} not found or already attached to another post")
+    if len(uploads) > 1 and any(upload.mime in FILM_MIMES for upload in uploads):
+        raise ApiError(422, "Cannot attach a video to a post that already contains images")
     if not all(ready(sandbox, upload) for upload in uploads):
         raise ApiError(422, "Cannot attach files that have not finished processing. Try again in a moment!")
     return uploads

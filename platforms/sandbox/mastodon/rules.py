@@ -11,7 +11,12 @@ IMAGE_LIMIT = 16 * 1024 * 1024
 ALT_LIMIT = 1500
 MAX_FILES = 4
 URL_LENGTH = 23
-MIMES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
+IMAGE_MIMES = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
+FILM_LIMIT = 99 * 1024 * 1024
+FILM_MIMES = ("video/mp4", "video/quicktime", "video/webm")
+"""The films' limit and types (server source, MediaAttachment)."""
+FILM_PROCESSING = 1.0
+"""Seconds. The real one takes longer, and always answers 202 first."""
 OPEN = ("public", "unlisted")
 """Visibilities of statuses that everybody may see."""
 VISIBILITIES = (*OPEN, "private", "direct")
@@ -30,10 +35,11 @@ class ApiError(Exception):
 
 def check_upload(mime: str, size: int, description: str) -> None:
     """Raises ``ApiError`` for a file of an unknown type, too large a file or too long a description."""
-    if mime not in MIMES:
+    if mime not in (*IMAGE_MIMES, *FILM_MIMES):
         raise ApiError(422, "Validation failed: File content type is invalid, File is invalid")
-    if size > IMAGE_LIMIT:
-        raise ApiError(422, "Validation failed: File file size must be less than 16 MB")
+    limit = FILM_LIMIT if mime in FILM_MIMES else IMAGE_LIMIT
+    if size > limit:
+        raise ApiError(422, f"Validation failed: File file size must be less than {limit // 1024 // 1024} MB")
     if len(description) > ALT_LIMIT:
         raise ApiError(422, f"Validation failed: Description is too long (maximum is {ALT_LIMIT} characters)")
 

@@ -28,7 +28,8 @@ def ready(sandbox: Sandbox, upload: Upload) -> bool:
 def show_upload(request: Call, sandbox: Sandbox, upload: Upload) -> Json:
     """The file as the API shows it: without an address while it is being processed."""
     url = f"{sandbox.origin(request)}/media/{upload.cid}" if ready(sandbox, upload) else None
-    return {"id": upload.id, "type": "image", "url": url, "preview_url": url, "description": upload.description or None}
+    kind = "video" if upload.mime.startswith("video/") else "image"
+    return {"id": upload.id, "type": kind, "url": url, "preview_url": url, "description": upload.description or None}
 
 
 def show(request: Call, sandbox: Sandbox, found: Post) -> Json:

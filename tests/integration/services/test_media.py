@@ -36,11 +36,11 @@ def photo() -> bytes:
     return file.getvalue()
 
 
-def link(url: str) -> tuple[str, int, str]:
+def link(url: str) -> tuple[str, str, int, str]:
     """The parts of a signed link, as the route gets them."""
-    found = re.fullmatch(r"/media/(\w+)\?until=(\d+)&sig=([\w-]+)", url)
+    found = re.fullmatch(r"/media/(\w+)/(file|poster)\?until=(\d+)&sig=([\w-]+)", url)
     assert found is not None
-    return found[1], int(found[2]), found[3]
+    return found[2], found[1], int(found[3]), found[4]
 
 
 async def bytes_of(file: MediaFile) -> bytes:
@@ -82,33 +82,33 @@ async def test_another_workspaces_picture_does_not_exist(world: World) -> None:
 
 async def test_a_signed_link_shows_the_picture_without_a_session(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    shown, stored, pieces_of_it = await files.read_signed(*link(files.url(file)))
-    data = b"".join([piece async for piece in pieces_of_it])
-    assert (shown, stored.size, data) == (file, file.size, await bytes_of(file))
+    stored = await files.signed(*link(files.url(file)))
+    assert (stored.key, stored.mime, stored.size) == (file.path, "image/jpeg", file.size)
 
 
 async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
     file, other = await files.add(world.workspace, photo()), await files.add(world.elsewhere, photo())
-    media_id, until, signature = link(files.url(file))
+    what, media_id, until, signature = link(files.url(file))
     for changed in (
-        (str(other.id), until, signature),
-        (media_id, until + 1, signature),
-        (media_id, until, signature[:-1] + ("A" if signature[-1] != "A" else "B")),
-        (media_id, until, ""),
-        (media_id, until, "ä"),
-        ("no-id", until, signature),
+        (what, str(other.id), until, signature),
+        ("poster", media_id, until, signature),
+        (what, media_id, until + 1, signature),
+        (what, media_id, until, signature[:-1] + ("A" if signature[-1] != "A" else "B")),
+        (what, media_id, until, ""),
+        (what, media_id, until, "ä"),
+        (what, "no-id", until, signature),
     ):
         with pytest.raises(NotFound):
-            await files.read_signed(*changed)
+            await files.signed(*changed)
 
 
 async def test_a_link_grows_old(world: World) -> None:
     file = await files.add(world.workspace, photo())
-    _, until, _ = link(files.url(file))
+    _, _, until, _ = link(files.url(file))
     old = until - 3 - files.LINK_TIME // timedelta(days=1)
-    signature = runtime.current().sealer.sign(f"media:{file.id}:{old}")
+    signature = runtime.current().sealer.sign(f"media:file:{file.id}:{old}")
     with pytest.raises(NotFound):
-        await files.read_signed(str(file.id), old, signature)
+        await files.signed("file", str(file.id), old, signature)
 
 
 async def test_a_link_to_a_file_that_is_gone_shows_nothing(world: World) -> None:
@@ -116,10 +116,10 @@ async def test_a_link_to_a_file_that_is_gone_shows_nothing(world: World) -> None
     url = files.url(file)
     await runtime.current().storage.delete(file.path)
     with pytest.raises(NotFound):
-        await files.read_signed(*link(url))
+        await files.signed(*link(url))
     await file.delete()
     with pytest.raises(NotFound):
-        await files.read_signed(*link(url))
+        await files.signed(*link(url))
 
 
 async def test_a_picture_reaches_the_network_within_its_limits(world: World) -> None:
@@ -136,7 +136,7 @@ async def test_a_file_whose_document_cannot_be_read_is_none(world: World) -> Non
     url = files.url(file)
     await put(file, width="wide")
     with pytest.raises(NotFound):
-        await files.read_signed(*link(url))
+        await files.signed(*link(url))
     with pytest.raises(NotFound):
         await files.get(world.workspace, file.id)
 
@@ -199,7 +199,7 @@ async def test_a_file_from_before_there_were_folders_is_shown_and_made_to_fit(wo
     await runtime.current().storage.delete(file.path)
     file.path = old
     await file.save()
-    _, stored, _ = await files.read_signed(*link(files.url(file)))
+    stored = await files.signed(*link(files.url(file)))
     assert stored.size == file.size
     fitted = await fitted_bytes(file, RULE)
     await runtime.current().storage.delete(old)

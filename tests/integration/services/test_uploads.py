@@ -22,7 +22,7 @@ from app.errors import Invalid, NotFound, TooOften
 from app.ids import Id
 from app.models import MEDIA_TRANSITIONS, Attachment, MediaFile, MediaState, now
 from app.services.media import expiring, files, uploads
-from app.services.media.offers import MAX_PICTURE, Offer, Rate
+from app.services.media.offers import MAX_FILM, MAX_PICTURE, Offer, Rate
 from app.services.media.uploads import Arrival
 from app.services.writing import posts
 from app.storage import Folder, Missing, StorageError, Stored, Upload, pieces
@@ -116,8 +116,8 @@ async def test_neither_name_nor_type_are_trusted(here: Place, world: World) -> N
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture at all", "no picture we can read"),
-        (b"\0\0\0\x18ftypisom" + bytes(100), "Videos cannot be attached yet"),
+        (b"no picture at all", "no picture or video we can read"),
+        (b"\0\0\0\x18ftypisom" + bytes(100), "video"),
         (b"\xff\xd8\xff" + bytes(100), "picture"),
     ],
 )
@@ -326,8 +326,8 @@ async def test_a_storage_that_is_away_leaves_no_upload_behind(here: Place, world
         (Offer("bell.jpg", "image/jpeg", -1), "empty"),
         (Offer("bell.jpg", "image/jpeg", MAX_PICTURE + 1), "100 MB"),
         (Offer("bell.jpg", "image/jpeg", 10**30), "100 MB"),
-        (Offer("bell.mp4", "video/mp4", 1), "Videos cannot be attached yet"),
-        (Offer("bell.MOV", "", 1), "Videos cannot be attached yet"),
+        (Offer("bell.mp4", "video/mp4", MAX_FILM + 1), "4,096 MB"),
+        (Offer("bell.MOV", "", MAX_FILM + 1), "4,096 MB"),
         (Offer("bell.pdf", "application/pdf", 1), "no picture"),
         (Offer("bell", "x" * 10_000, 1), "no picture"),
         (Offer("../../etc/passwd", "../..", 1), "no picture"),
@@ -541,7 +541,7 @@ async def test_parts_are_asked_for_and_addressed(here: Place, world: World, alic
 @folder_only
 async def test_refusals_are_sentences(here: Place, world: World, alice: httpx.AsyncClient) -> None:
     for said, status in (
-        ({"name": "bell.mp4", "type": "video/mp4", "size": 5}, 422),
+        ({"name": "bell.pdf", "type": "application/pdf", "size": 5}, 422),
         ({"name": "bell.jpg", "size": "much"}, 400),
         ({"size": 5}, 400),
         ([], 400),

@@ -151,7 +151,7 @@ def test_a_broken_file_is_a_picture_or_a_refusal(sample: bytes, changes: list[tu
         data[at : at + len(junk)] = junk
     with TemporaryDirectory() as folder:
         try:
-            clean, facts = Room(Path(folder)).clean(bytes(data[: end or None]), films=False)
+            clean, facts = Room(Path(folder)).clean(bytes(data[: end or None]))
         except Refused:
             return
     assert seen(clean).size in {(facts.width, facts.height), (facts.height, facts.width)}

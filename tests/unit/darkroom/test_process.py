@@ -20,7 +20,7 @@ from app.errors import Invalid
 from platforms.base import MediaFacts
 from platforms.fitting import Rendition, plan
 from tests.photos import encoded, film
-from tests.unit.darkroom.room import rule
+from tests.unit.darkroom.room import rule, seen
 from tests.unit.darkroom.test_pictures import noise, telling
 from tests.unit.platforms.test_fitting import VIDEOS
 
@@ -44,7 +44,7 @@ async def one_at_work() -> psutil.Process:
 
 async def clean(folder: Path, data: bytes, name: str = "source") -> MediaFacts:
     (folder / name).write_bytes(data)
-    return await pictures.clean(folder / name, folder / f"{name}.clean")
+    return await pictures.clean(folder / name, folder / f"{name}.clean", "image/jpeg")
 
 
 async def test_pictures_are_opened_elsewhere_and_nothing_stays_behind(tmp_path: Path) -> None:
@@ -63,11 +63,13 @@ async def test_pictures_are_opened_elsewhere_and_nothing_stays_behind(tmp_path: 
 
 async def test_a_films_progress_is_told(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mov", container="mov", sound="pcm_s16le")
-    facts = await pictures.probe(source)
+    poster, copy = tmp_path / "poster", tmp_path / "copy"
+    facts = await pictures.clean(source, copy, "video/quicktime", poster=poster)
+    assert seen(poster.read_bytes()).size == (facts.width, facts.height)
     planned = plan(facts, replace(VIDEOS, durations=None))
     assert isinstance(planned, Rendition)
     shares: list[float] = []
-    made = await pictures.render(source, tmp_path / "made", facts, planned, progress=shares.append)
+    made = await pictures.render(copy, tmp_path / "made", facts, planned, progress=shares.append)
     await asyncio.sleep(0)
     assert (made.mime, made.audio_codec) == ("video/mp4", "aac")
     assert len(shares) > 10
@@ -96,7 +98,7 @@ async def test_at_most_two_are_opened_at_once(tmp_path: Path) -> None:
 async def test_what_is_no_picture_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as refusal:
         await clean(tmp_path, b"hello")
-    assert "JPEG, PNG, WebP or GIF" in refusal.value.problems["media"]
+    assert "JPEG, PNG, WebP, GIF, MP4" in refusal.value.problems["media"]
 
 
 def slow() -> bytes:
@@ -167,7 +169,7 @@ def test_it_reads_no_settings_and_no_network_adapters() -> None:
 def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(slow())
-    works = f"asyncio.run(pictures.clean(Path({str(source)!r}), Path({str(tmp_path / 'clean')!r})))"
+    works = f"asyncio.run(pictures.clean(Path({str(source)!r}), Path({str(tmp_path / 'clean')!r}), 'image/webp'))"
     parent = subprocess.Popen(
         [sys.executable, "-c", f"import asyncio; from pathlib import Path; from app import pictures; {works}"]
     )

@@ -10,7 +10,7 @@ from tests.unit.platforms.mastodon.instance import ACCOUNT, ORIGIN, TOKEN, Insta
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     server = Instance()
-    mastodon = Mastodon(sleep=server.clock.sleep, now=server.clock)
+    mastodon = Mastodon(now=server.clock)
     async with server.client() as http:
         session = Session(ORIGIN, ACCOUNT, "alice@bell.example", {"access": TOKEN}, {"version": "4.5.0"}, http)
         yield Scene(server, mastodon, session, Notebook(server.log))

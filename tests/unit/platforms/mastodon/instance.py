@@ -37,9 +37,6 @@ class Clock:
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    async def sleep(self, seconds: float) -> None:
-        self.advance(seconds)
-
 
 @dataclass
 class Upload:

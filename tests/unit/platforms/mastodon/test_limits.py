@@ -31,7 +31,7 @@ async def test_the_servers_own_limits_become_the_accounts_capabilities(scene: Sc
     pictures = capabilities.media.of(MediaKind.IMAGE)
     assert (capabilities.media.max_count, pictures.max_count, pictures.alt_limit) == (16, 16, 10_000)
     assert (pictures.max_bytes, pictures.max_pixels) == (1_000_000, 2_000_000)
-    assert capabilities.media.mimes == {"image/png", "image/webp"}
+    assert capabilities.media.mimes == {"image/png", "image/webp", "video/mp4"}
 
 
 async def test_a_server_without_version_two_is_asked_in_version_one(scene: Scene) -> None:

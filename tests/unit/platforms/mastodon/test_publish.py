@@ -3,6 +3,7 @@ import json
 import httpx
 import pytest
 
+from platforms.base import Published, Waiting
 from platforms.errors import (
     ContentRejected,
     MediaRejected,
@@ -63,31 +64,15 @@ async def test_files_go_up_with_their_description_and_are_attached_in_order(scen
     assert attached == [saved["m1"], saved["m2"]]
 
 
-async def test_files_that_are_still_processed_are_waited_for(scene: Scene) -> None:
-    scene.server.processing_polls = 3
-    await scene.publish(post(media=(Picture("m1").media,)))
-    id_ = scene.checkpoint.saved["media"]["m1"]
-    poll = f"GET /api/v1/media/{id_}"
-    assert scene.server.log == [UPLOAD, "save", poll, poll, poll, "fence", POST]
-
-
-async def test_a_server_that_never_finishes_is_left_for_a_later_attempt_and_nothing_is_posted(scene: Scene) -> None:
-    scene.server.processing_polls = 10_000
-    with pytest.raises(Unavailable):
-        await scene.publish(post(media=(Picture("m1").media,)))
-    assert "fence" not in scene.server.log
-    assert scene.server.statuses == []
-
-
-async def test_a_later_attempt_goes_on_with_the_upload_of_the_first(scene: Scene) -> None:
+async def test_files_that_are_still_processed_are_waited_for_without_holding_anybody(scene: Scene) -> None:
     picture = Picture("m1")
-    scene.server.processing_polls = 20
-    with pytest.raises(Unavailable):
-        await scene.publish(post(media=(picture.media,)))
-    await scene.publish(post(media=(picture.media,)))
-    assert scene.server.log.count(UPLOAD) == 1
+    scene.server.processing_polls = 3
+    content = post(media=(picture.media,))
+    outcomes = [await scene.publish(content) for _ in range(4)]
+    assert [type(outcome) for outcome in outcomes] == [Waiting, Waiting, Waiting, Published]
+    poll = f"GET /api/v1/media/{scene.checkpoint.saved['media']['m1']}"
+    assert scene.server.log == [UPLOAD, "save", poll, poll, poll, "fence", POST]
     assert picture.reads == 1
-    assert len(scene.server.statuses) == 1
 
 
 async def test_only_the_files_that_are_missing_are_uploaded(scene: Scene) -> None:
@@ -110,11 +95,17 @@ async def test_an_upload_the_server_has_dropped_is_sent_again(scene: Scene) -> N
 
 
 async def test_an_upload_that_could_not_be_processed_is_the_persons_to_change(scene: Scene) -> None:
-    scene.server.fails("POST", "/api/v2/media", reply(202, id="7001", url=None))
-    scene.server.fails("GET", "/api/v1/media/7001", reply(422, error="Error processing thumbnail for uploaded media"))
+    content = post(media=(Picture("m1").media,))
+    scene.server.processing_polls = 3
+    assert isinstance(await scene.publish(content), Waiting)
+    (upload,) = scene.server.media.values()
+    upload.broken = True
     with pytest.raises(MediaRejected):
-        await scene.publish(post(media=(Picture("m1").media,)))
+        await scene.publish(content)
     assert "fence" not in scene.server.log
+    scene.server.processing_polls = 0
+    await scene.publish(content)
+    assert scene.server.log.count(UPLOAD) == 2, "when a person tries again, it does not stay with the broken one"
 
 
 async def test_an_upload_lost_between_the_look_and_the_post_is_replaced_by_the_next_attempt(scene: Scene) -> None:
@@ -210,8 +201,10 @@ async def test_a_worker_that_lost_its_lease_at_the_fence_sends_nothing(scene: Sc
 
 
 async def test_refusals_are_asked_for_in_english(scene: Scene) -> None:
+    content = post(media=(Picture("m1").media,))
     scene.server.processing_polls = 1
-    await scene.publish(post(media=(Picture("m1").media,)))
+    await scene.publish(content)
+    await scene.publish(content)
     assert {request.url.params["lang"] for request in scene.server.requests} == {"en"}
 
 

@@ -129,6 +129,10 @@
     say(fit);
   });
 
+  form.addEventListener("input", (event) => {
+    if (event.target.closest(".from-to")) say(event.target.closest(".fit"));
+  });
+
   // --- an account with files of its own is offered what comes to the post, and what goes from it no more
 
   const there = () => items(shared).map((each) => each.querySelector("[name=media]").value).sort().join();

@@ -11,6 +11,7 @@ from playwright.async_api import Locator, expect
 
 from tests.e2e.test_composer import unique
 from tests.e2e.visitor import Visitor
+from tests.photos import film
 
 COLOURS = {"Red": (190, 40, 30), "Green": (30, 140, 60), "Blue": (30, 60, 190)}
 
@@ -266,6 +267,34 @@ async def test_back_after_an_error_leads_to_all_that_was_chosen(alice: Visitor, 
     await alice.page.goto("/posts")
     await alice.page.goto("/compose")
     await expect(described(alice)).to_have_count(0)
+
+
+async def test_a_film_is_trimmed_and_played_as_it_will_be_seen(alice: Visitor, tmp_path: Path) -> None:
+    await alice.compose(unique("Half of it"))
+    await alice.page.get_by_label("Add images or videos").set_input_files(film(tmp_path / "bell.mp4", seconds=2))
+    if not alice.scripting:
+        await alice.press("Upload the chosen files")
+    fit = alice.page.locator("#media-list .fit")
+    await fit.locator("summary").click()
+    await fit.get_by_label("From").fill("1.5")
+    await fit.get_by_label("To", exact=True).fill("1")
+    await alice.press("Save draft")
+    await alice.reads_alert("The end must come after the beginning.")
+    await expect(fit.get_by_label("From")).to_have_value("1.5")
+    await fit.get_by_label("To", exact=True).fill("1.75")
+    await alice.look()
+    mastodon = alice.previews().nth(1)
+    await expect(mastodon.locator("video")).to_have_attribute("src", re.compile(r"#t=1\.5,1\.75$"))
+    await expect(mastodon.get_by_text("▶ 1.5–1.75 s")).to_be_visible()
+    if not await fit.get_by_role("radio", name="Square").is_visible():
+        await fit.locator("summary").click()
+    await fit.get_by_role("radio", name="Square").check()
+    await alice.look()
+    await expect(mastodon.locator("figure > .framed")).to_have_attribute("viewBox", "70 0 180 180")
+    await alice.press("Save draft")
+    await alice.sees_status("Draft")
+    await alice.page.get_by_role("link", name="Edit", exact=True).click()
+    await expect(fit.locator("summary")).to_contain_text("1:1, 1.5–1.75 s")
 
 
 async def size(picture: Locator) -> list[int]:

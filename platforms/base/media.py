@@ -31,7 +31,8 @@ class MediaFacts:
     0 if not known. ``pixels`` is how they are stored, as Pillow (``RGB``, ``CMYK``, ``I;16``) or FFmpeg (``yuv420p``) calls it.
     ``frames`` of what moves, ``duration`` of one run; ``frame_rate`` per second, ``bitrate`` in bits per second, both 0 if not
     known. Codecs by FFmpeg's names, ``""`` without picture or sound. ``fast_start``: its index comes first, so that it can be
-    played while it is fetched. ``colour`` is the dominant one, as ``#rrggbb``.
+    played while it is fetched. ``colour`` is the dominant one, as ``#rrggbb``. ``loops``: a film that was an animation, to be
+    shown again and again (Bluesky plays it like a GIF if it is told).
     """
 
     mime: str
@@ -49,6 +50,7 @@ class MediaFacts:
     audio_codec: str = ""
     fast_start: bool = True
     colour: str = ""
+    loops: bool = False
 
     @property
     def is_film(self) -> bool:

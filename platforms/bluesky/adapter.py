@@ -17,7 +17,6 @@ from platforms.base import (
     Checkpoint,
     Content,
     Idempotency,
-    Media,
     Metrics,
     PartKind,
     PartRule,
@@ -35,9 +34,11 @@ from platforms.base import (
 from platforms.bluesky import files, lexicon, richtext, validate
 from platforms.bluesky.address import pasted_id
 from platforms.bluesky.connect import AppPassword, blob_bytes, lasting, server_limits
+from platforms.bluesky.embeds import Blobs
 from platforms.bluesky.errors import PLATFORM
 from platforms.bluesky.reconcile import earlier, look, receipt, reply_to
 from platforms.bluesky.tid import record_key
+from platforms.bluesky.uploads import upload
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import ContentRejected, PlatformError, Rejected, Transient
 from platforms.text import graphemes
@@ -60,9 +61,9 @@ _THREAD = 50
 """Parts of a thread besides the first. There is no rule; it keeps one post from using up the account's hour."""
 
 
-def _capabilities(max_bytes: int) -> Capabilities:
-    """What a server allows that takes uploads of ``max_bytes``."""
-    media = files.rules(max_bytes)
+def _capabilities(blob_bytes: int) -> Capabilities:
+    """What a server allows that takes uploads of ``blob_bytes``."""
+    media = files.rules(blob_bytes)
     return Capabilities(
         text=_TEXT,
         media=media,
@@ -82,13 +83,12 @@ class Bluesky:
     name = PLATFORM
     label = "Bluesky"
     colour = "#1185fe"
-    capabilities = _capabilities(files.PICTURES.max_bytes)
+    capabilities = _capabilities(files.FILMS.max_bytes)
     connector = AppPassword()
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
-        """Narrower files on a server that takes less than the lexicon allows."""
-        largest = blob_bytes(limits.get("blob_bytes")) or files.PICTURES.max_bytes
-        return _capabilities(min(files.PICTURES.max_bytes, largest))
+        """Smaller files on a server that takes less than the lexicon allows; one that does not say is believed to take all."""
+        return _capabilities(blob_bytes(limits.get("blob_bytes")) or files.FILMS.max_bytes)
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
         """Grapheme clusters; links count as they are written."""
@@ -109,11 +109,11 @@ class Bluesky:
     async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published:
         """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence."""
         server = _server(session)
-        images = await _upload(server, content.media, checkpoint)
+        blobs = await upload(server, content.media, checkpoint)
         found = richtext.spans(content.text)
         facets = richtext.facets(found, await _resolve(server, found))
         rkey = record_key(content.created_at, key)
-        body = _put_body(session, rkey, _record(content, images, facets, await reply_to(session, content)))
+        body = _put_body(session, rkey, _record(content, blobs, facets, await reply_to(session, content)))
         await checkpoint.fence()
         try:
             address = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
@@ -155,16 +155,6 @@ def _server(session: Session, token: str = "access") -> Xrpc:  # noqa: S107
     return Xrpc(session.http, session.server, session.tokens.get(token))
 
 
-async def _upload(server: Xrpc, media: Iterable[Media], checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
-    """Upload what no earlier attempt has uploaded; each one is saved before the next begins."""
-    blobs: dict[str, Any] = dict(checkpoint.saved.get("blobs", {}))
-    for item in media:
-        if item.id not in blobs:
-            blobs[item.id] = await server.upload(lexicon.ids.ComAtprotoRepoUploadBlob, lexicon.uploaded, item, checkpoint)
-            await checkpoint.save(blobs=dict(blobs))
-    return [blobs[item.id] for item in media]
-
-
 async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, str]:
     """The DIDs of the mentioned handles. Who does not exist is left out; not being able to ask is an error."""
     dids = {}
@@ -177,12 +167,12 @@ async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, st
     return dids
 
 
-def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any], reply: lexicon.Reply | None) -> dict[str, Any]:
+def _record(content: Content, blobs: Blobs, facets: list[Any], reply: lexicon.Reply | None) -> dict[str, Any]:
     try:
-        return lexicon.post(content, images, facets, reply)
+        return lexicon.post(content, blobs, facets, reply)
     except ValueError:
         raise ContentRejected(
-            PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many pictures."
+            PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many files."
         ) from None
 
 

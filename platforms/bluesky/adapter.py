@@ -30,6 +30,7 @@ from platforms.base import (
     Session,
     TextRule,
     Tokens,
+    Waiting,
 )
 from platforms.bluesky import files, lexicon, richtext, validate
 from platforms.bluesky.address import pasted_id
@@ -57,6 +58,8 @@ _QUOTAS = (
     Quota(3_000, timedelta(minutes=5), Scope.SERVER, cost=6),
 )
 """Write points of an account; requests from one address, of which a post with pictures takes about six (documentation)."""
+_PREPARED_WITHIN = timedelta(hours=1)
+"""For a film of ten minutes it takes some minutes."""
 _THREAD = 50
 """Parts of a thread besides the first. There is no rule; it keeps one post from using up the account's hour."""
 
@@ -74,6 +77,7 @@ def _capabilities(blob_bytes: int) -> Capabilities:
         # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
         # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
         settles_in=timedelta(seconds=30),
+        processing_limit=_PREPARED_WITHIN,
     )
 
 
@@ -106,10 +110,15 @@ class Bluesky:
         """Ask ``describeServer``; see :func:`platforms.bluesky.connect.server_limits`."""
         return await server_limits(_server(session))
 
-    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published:
-        """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence."""
+    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published | Waiting:
+        """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence.
+
+        A film is worked on by Bluesky's video service meanwhile, which is waited for without anybody at work here.
+        """
         server = _server(session)
-        blobs = await upload(server, content.media, checkpoint)
+        blobs = await upload(session, server, content.media, checkpoint)
+        if isinstance(blobs, Waiting):
+            return blobs
         found = richtext.spans(content.text)
         facets = richtext.facets(found, await _resolve(server, found))
         rkey = record_key(content.created_at, key)
@@ -121,7 +130,7 @@ class Bluesky:
             if error.code == _ALREADY_THERE:
                 return await earlier(session, content, rkey)
             if error.code == _BLOB_GONE and isinstance(error, Transient):
-                await checkpoint.save(blobs={})
+                await checkpoint.save(blobs={}, jobs={})
             raise
         return receipt(session, address, rkey)
 

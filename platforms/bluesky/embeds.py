@@ -16,7 +16,9 @@ _GIF = "gif"
 
 
 def reference(blob: Any) -> dict[str, Any]:
-    """A blob as a model has it, to be saved."""
+    """A blob as a model has it, to be saved. Raises ``ValueError`` for one that JSON does not have."""
+    if not blob.is_json_representation:
+        raise ValueError("no link")
     return {"cid": blob.ref.link, "mime": blob.mime_type, "size": blob.size}
 
 

@@ -76,6 +76,12 @@ def ends_at(token: str) -> datetime | None:
         return None
 
 
+def service_token(answer: Any) -> str:
+    """Read the answer of ``getServiceAuth``."""
+    token: str = models.ComAtprotoServerGetServiceAuth.Response.model_validate(answer).token
+    return token
+
+
 def resolved(answer: Any) -> str:
     """Read the answer of ``resolveHandle``: a DID."""
     did: str = models.ComAtprotoIdentityResolveHandle.Response.model_validate(answer).did

@@ -149,8 +149,8 @@ class Media:
 class MediaRule:
     """How a network takes files of one kind. What it does not limit is ``None``, or an empty set.
 
-    ``kind`` is what a person attaches; ``mimes`` are what the network gets. So a rule for GIFs that names only MP4 is one of a
-    network that would show a GIF as a still.
+    ``kind`` is what a person attaches; ``mimes`` are what the network gets. So a rule for GIFs with MP4 among them, and without
+    ``moves``, is one of a network that would show a GIF as a still.
 
     ``max_count`` files of this kind in one post, ``max_bytes`` each, ``min_bytes`` at least (LinkedIn's videos). ``max_pixels`` =
     width x height (Mastodon, LinkedIn). ``smallest`` and ``largest`` are (width, height) in pixels that it refuses to go below

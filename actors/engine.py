@@ -13,7 +13,7 @@ from dramatiq.common import q_name
 from dramatiq.middleware import TimeLimit
 from pymongo.errors import ConnectionFailure
 
-from app import runtime
+from app import renditions, runtime
 from app.courier import Courier
 from app.database import CannotPrepare
 from app.engine import access, dispatching, publishing
@@ -140,6 +140,7 @@ async def _spawn() -> list[asyncio.Task[None]]:
 
 async def stop() -> None:
     """Save what is being renewed, then close the connections."""
+    await renditions.stop()
     await access.settle()
     await runtime.stop()
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 PUBLISH = "publish"
 RECONCILE = "reconcile"
 BURY = "bury"
+FIT = "fit"
 
 _PATIENCE = 15
 """Seconds to wait for RabbitMQ's confirmation; longer than its own six quick attempts on a refused connection."""

@@ -77,3 +77,23 @@ class MediaFile(Identified, Document):
             IndexModel([("uploader_id", ASCENDING), ("created_at", ASCENDING)], name="uploader"),
             IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished"),
         ]
+
+
+class FittedFile(Document):
+    """What was made of a file for one set of rules, or is being made; its bytes lie in the storage under ``id``.
+
+    ``claim`` is the one who makes it, until ``lease_ms`` (milliseconds since 1970, so that an index finds it on both engines) and
+    ``share`` says how much is done. ``used_ms`` is when it was last wanted.
+    """
+
+    id: str  # type: ignore[assignment]
+    workspace_id: Id
+    media_id: Id
+    claim: Id | None = None
+    lease_ms: int = 0
+    share: float = 0.0
+    used_ms: int = 0
+
+    class Settings:
+        name = "fitted"
+        indexes: ClassVar = [IndexModel([("used_ms", ASCENDING)], name="used")]

@@ -11,4 +11,4 @@ from app.settings import amqp_url
 broker = make_broker(amqp_url())
 dramatiq.set_broker(broker)
 
-from actors import delivery  # noqa: E402, F401  - actors register with the broker that is set
+from actors import delivery, media  # noqa: E402, F401  - actors register with the broker that is set

@@ -6,11 +6,11 @@ import dramatiq
 from dramatiq.errors import Retry
 from dramatiq.threading import Interrupt
 
-from app.courier import BURY, PUBLISH, RECONCILE, lane
-from app.engine import publishing, reconciling
+from app.courier import BURY, FIT, PUBLISH, RECONCILE, lane
+from app.engine import fitting, publishing, reconciling
 from app.engine.backoff import Decision
 from app.ids import Id
-from app.models import State, now
+from app.models import UPLOADS, State, now
 from platforms import REGISTRY
 
 _HOME = lane(next(iter(REGISTRY)))
@@ -53,6 +53,12 @@ async def bury(delivery_id: str) -> None:
 async def reconcile(delivery_id: str) -> None:
     """Ask the network what became of a delivery."""
     await reconciling.reconcile(Id(delivery_id))
+
+
+@dramatiq.actor(actor_name=FIT, queue_name=lane(UPLOADS), retry_when=should_retry, min_backoff=1_000, max_backoff=30_000)
+async def fit(post_id: str) -> None:
+    """Make a post's files fit its accounts."""
+    await fitting.fit(Id(post_id))
 
 
 def follow(decision: Decision) -> None:

@@ -13,10 +13,11 @@ from dramatiq.common import q_name
 from dramatiq.middleware import TimeLimit
 from pymongo.errors import ConnectionFailure
 
-from app import runtime
+from app import renditions, runtime
 from app.courier import Courier
 from app.database import CannotPrepare
 from app.engine import access, dispatching, publishing
+from app.services.media import bringing
 from app.services.operations import retention, upkeep
 from app.settings import Settings
 
@@ -139,8 +140,9 @@ async def _spawn() -> list[asyncio.Task[None]]:
 
 
 async def stop() -> None:
-    """Save what is being renewed, then close the connections."""
-    await access.settle()
+    """Save what is being renewed, give back what came in the last moment, then close the connections."""
+    await renditions.stop()
+    await asyncio.gather(access.settle(), bringing.hand_over())
     await runtime.stop()
 
 
@@ -148,4 +150,4 @@ async def _let_go(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await publishing.hand_over()
+    await asyncio.gather(publishing.hand_over(), bringing.hand_over())

@@ -8,7 +8,21 @@ from litestar.plugins.htmx import HTMXPlugin
 
 from app import runtime
 from app.courier import Courier, connect_broker
-from app.routes import accounts, compose, failures, files, health, media, posts, sessions, setup, static, uploads, workspace
+from app.routes import (
+    accounts,
+    compose,
+    failures,
+    files,
+    health,
+    imports,
+    media,
+    posts,
+    sessions,
+    setup,
+    static,
+    uploads,
+    workspace,
+)
 from app.routes.bodies import TEXT_BYTES, Visit
 from app.routes.compression import compress
 from app.routes.security import (
@@ -78,7 +92,7 @@ def _private() -> Router:
     """What needs a person, and shows only that person's workspace."""
     return Router(
         "/",
-        route_handlers=[accounts.router, compose.router, posts.router, uploads.router, workspace.router],
+        route_handlers=[accounts.router, compose.router, imports.router, posts.router, uploads.router, workspace.router],
         middleware=[OnlySignedIn],
         dependencies={
             "identity": Provide(provide_identity, sync_to_thread=False),

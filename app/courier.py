@@ -1,6 +1,6 @@
-"""Hands delivery ids to the broker. The documents are the outbox: a message that is never sent is repaired by the dispatcher.
+"""Hands ids of deliveries and files to the broker. The documents are the outbox: a message that is never sent is repaired.
 
-Messages name an actor by text (``publish``, ``reconcile``), so the web process needs no actor code and imports none.
+Messages name an actor by text (``publish``, ``fetch``), so the web process needs no actor code and imports none.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 PUBLISH = "publish"
 RECONCILE = "reconcile"
 BURY = "bury"
+FIT = "fit"
+FETCH = "fetch"
 
 _PATIENCE = 15
 """Seconds to wait for RabbitMQ's confirmation; longer than its own six quick attempts on a refused connection."""
@@ -53,7 +55,7 @@ class Courier:
             async with asyncio.timeout(_PATIENCE):
                 await loop.run_in_executor(self._threads, self._enqueue, message, milliseconds)
         except (BrokerConnectionError, TimeoutError, OSError) as error:
-            log.warning("broker did not take %s of delivery %s: %s", actor, ", ".join(delivery_ids), type(error).__name__)
+            log.warning("broker did not take %s of %s: %s", actor, ", ".join(delivery_ids), type(error).__name__)
             return False
         return True
 

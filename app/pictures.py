@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import IO, Any
 
 from app.darkroom import PROGRAM
@@ -36,6 +36,7 @@ __all__ = [
     "Progress",
     "Unfit",
     "clean",
+    "end_all",
     "limits",
     "recognise",
     "render",
@@ -54,6 +55,10 @@ _FILMS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="films")
 
 _MEGABYTE = 1024 * 1024
 _LINE = 64 * 1024
+
+
+_running: set["subprocess.Popen[str]"] = set()
+_ending = Event()
 
 
 class Failed(Exception):
@@ -136,6 +141,13 @@ async def _develop(job: Job, allowed: Limits, progress: Progress | None) -> Medi
     return await loop.run_in_executor(pool, _in_darkroom, job, allowed.patience, told)
 
 
+def end_all() -> None:
+    """This process stops: what is being made is not waited for, or a film would hold it up for minutes. Nothing more is made."""
+    _ending.set()
+    for process in list(_running):
+        process.kill()
+
+
 def _ignored(share: float) -> None:
     """Nobody asked."""
 
@@ -146,6 +158,8 @@ def _ignored(share: float) -> None:
 def _in_darkroom(job: Job, patience: float, told: Callable[[float], object]) -> MediaFacts:
     """What the process found. One that dies is tried once more: it may have been the system's choice, not its fault."""
     for _ in range(2):
+        if _ending.is_set():
+            break
         answer, code = _run(job, patience, told)
         if "facts" in answer:
             return _facts(answer["facts"])
@@ -169,12 +183,14 @@ def _run(job: Job, patience: float, told: Callable[[float], object]) -> tuple[di
         )
         late = Timer(patience, process.kill)
         late.start()
+        _running.add(process)
         try:
             with process:
                 answer = _listen(process, job, told)
         finally:
             in_time = late.is_alive()
             late.cancel()
+            _running.discard(process)
         if process.returncode:
             log.warning("a file's process ended with %s: %s", process.returncode, _last_of(complaints))
     return answer, process.returncode if in_time else None

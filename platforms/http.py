@@ -15,9 +15,20 @@ import httpx
 from platforms.errors import Misconfigured, TimedOut, Unavailable
 from platforms.hosts import Guard, HostRefused, is_local, is_public
 from platforms.resolving import Resolver
-from platforms.transport import AnswerTooLong, Transport
+from platforms.transport import LONGEST, AnswerTooLong, Transport
 
-__all__ = ["CONNECTIONS", "AnswerTooLong", "HostRefused", "is_local", "is_public", "open_client", "reading", "sending", "warm"]
+__all__ = [
+    "CONNECTIONS",
+    "LONGEST",
+    "AnswerTooLong",
+    "HostRefused",
+    "is_local",
+    "is_public",
+    "open_client",
+    "reading",
+    "sending",
+    "warm",
+]
 
 USER_AGENT = "Carillon/0.1 (+https://github.com/carillon-social/carillon)"
 CONNECT_TIMEOUT = 5.0

@@ -23,7 +23,10 @@ from platforms.connections import Asked, Connector
 from platforms.hosts import Guard
 
 MAX_ANSWER = 8 * 1024 * 1024
-"""Bytes; the longest answer we ask for, a page of forty statuses, is well below one megabyte."""
+"""Bytes; the longest answer we ask a network for, a page of forty statuses, is well below one megabyte."""
+
+LONGEST = "longest"
+"""Name of a request's extension: so many bytes its answer may have instead. ``math.inf`` is for whoever counts by himself."""
 
 _LINE = 32 * 1024
 """Bytes of the longest header; some servers' security policies exceed aiohttp's 8 KiB."""
@@ -57,7 +60,7 @@ class Transport(httpx.AsyncBaseTransport):
         return httpx.Response(
             answer.status,
             headers=[(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"],
-            stream=_Bounded(answer),
+            stream=_Bounded(answer, request.extensions.get(LONGEST, MAX_ANSWER)),
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode(errors="surrogateescape")},
         )
 
@@ -126,21 +129,21 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """The body of an answer, which ends after ``MAX_ANSWER`` bytes."""
+    """The body of an answer, which ends after ``longest`` bytes."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, answer: aiohttp.ClientResponse, longest: float) -> None:
+        self._answer, self._longest = answer, longest
         # Without a length the answer ends with the connection. aiohttp takes a reset for such an end.
         endless = "Content-Length" not in answer.headers and "Transfer-Encoding" not in answer.headers
         self._until_closed = answer.connection.protocol if endless and answer.connection else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MAX_ANSWER
+        left = self._longest
         try:
             async for chunk in self._answer.content.iter_any():
                 left -= len(chunk)
                 if left < 0:
-                    raise AnswerTooLong(f"more than {MAX_ANSWER} bytes")
+                    raise AnswerTooLong(f"more than {self._longest} bytes")
                 yield chunk
             if self._until_closed is not None and isinstance(broken := self._until_closed.exception(), OSError):
                 raise broken

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from app import renditions
@@ -37,7 +37,7 @@ async def build(
     kind: PartKind = PartKind.POST,
     files: Files = Files.ANNOUNCED,
 ) -> Content:
-    """Content for ``account``. Raises ``MediaRejected`` if a picture is gone, and what :meth:`Kept.made` does.
+    """Content for ``account``. Raises ``MediaRejected`` if a file is gone, and what :meth:`Kept.made` does.
 
     Several files are made at the same time.
     """
@@ -90,10 +90,25 @@ def problems(account: Account, content: Content) -> list[Problem]:
     return [Problem("media", "no_address", refusal)] if refusal else []
 
 
+async def make(account: Account, attachment: Attachment, *, patience: timedelta) -> None:
+    """Have the file ready as ``account`` needs it. Raises ``PlatformError``, and ``StillMade`` after ``patience``."""
+    rules = REGISTRY[account.platform].capabilities_for(account.limits).media
+    file = await reading.get(MediaFile, attachment.media_id)
+    if file is None:
+        raise sources.gone(account.platform)
+    source = _source(file, attachment, account, rules)
+    await source.made(Media(str(file.id), renditions.facts(file), attachment.alt, source), patience=patience)
+    await renditions.used(file, source.rule, source.choices)
+
+
+def _source(file: MediaFile, attachment: Attachment, account: Account, rules: MediaRules) -> Kept:
+    return Kept(file, rules.of(MediaKind.of(file.mime)), account, choices=attachment.choices(file.focus))
+
+
 async def _found(attachment: Attachment, account: Account, rules: MediaRules, files: Files) -> Media:
     file = await reading.get(MediaFile, attachment.media_id)
     if file is not None:
-        source = Kept(file, rules.of(MediaKind.of(file.mime)), account, choices=attachment.choices(file.focus))
+        source = _source(file, attachment, account, rules)
         announced = Media(str(file.id), _announced(source), attachment.alt, source, file.captions)
         return await source.made(announced) if files is Files.MADE else announced
     if files is not Files.PAST:

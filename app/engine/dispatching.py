@@ -8,6 +8,7 @@ history. Every change is a compare-and-set, so any number of dispatchers may run
     publishing, lease expired               -> scheduled (nothing was sent; finally dead) or unconfirmed (behind the fence)
     unconfirmed and processing, due         -> message to ask the network
     posts whose last save was cut off       -> their deliveries follow them
+    posts whose files are due for a look    -> message to make them fit
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from app import runtime
 from app.courier import PUBLISH, RECONCILE
-from app.engine import attempts, backoff, order, outbox, turns
+from app.engine import attempts, backoff, fitting, order, outbox, turns
 from app.engine.faultpoints import CLAIMED, FENCED
 from app.engine.moves import Move, Refused, move, move_all
 from app.ids import Id
@@ -62,6 +63,7 @@ async def run_pass(at: datetime) -> None:
     grace = at - timedelta(seconds=settings.sweep_after)
     await _answer(emit(await _due(State.SCHEDULED, at + settings.horizon_time)))
     await _answer(outbox.complete(at))
+    await _answer(fitting.send_due(at))
     await _answer(_emit_again(await _due(State.QUEUED, grace, sweep_at={"$lt": at}), at))
     await _answer(_take_over(await _read({**equal(state=State.PUBLISHING), "lease_until": {"$lt": at}}, "lease_until")))
     for state in (State.UNCONFIRMED, State.PROCESSING):

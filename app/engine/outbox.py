@@ -61,6 +61,7 @@ AFRESH: dict[str, Any] = {
     "undecidable": False,
     "dropped": False,
     "trouble": None,
+    "making": None,
     "held_by": None,
     "held_until": EPOCH,
 }

@@ -24,6 +24,7 @@ from app.engine.checkpoints import DeliveryCheckpoint, LeaseLost, Unwanted
 from app.engine.claiming import Claimed, Claims
 from app.engine.faultpoints import CLAIMED, SAVED
 from app.engine.groups import MOST, Group
+from app.engine.sources import StillMade
 from app.ids import Id
 from app.models import EPOCH, Delivery, State, now
 from platforms import REGISTRY
@@ -273,10 +274,17 @@ async def _publish_part(checkpoint: DeliveryCheckpoint) -> Outcome:
         return await _call_adapter(checkpoint)
 
 
+_MADE_SOON = timedelta(seconds=5)
+"""Between two looks at a file that is made to fit: long ones are made ahead (:mod:`app.engine.fitting`), if there was time."""
+
+
 async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     delivery, account = checkpoint.delivery, checkpoint.account
     async with checkpoint.step_limit():
-        content = await contents.of_part(delivery, account, files=contents.Files.MADE)
+        try:
+            content = await contents.of_part(delivery, account, files=contents.Files.MADE)
+        except StillMade:
+            return Waiting(_MADE_SOON)
         return await REGISTRY[delivery.platform].publish(
             await access.open_session(account), content, key=delivery.parts[delivery.position].key, checkpoint=checkpoint
         )

@@ -33,10 +33,10 @@ class Kept:
     size: int | None = None
     choices: Choices = AS_THEY_ARE
 
-    async def made(self, media: Media) -> Media:
-        """``media``, whose source this is, with the size of what is there now. Raises ``PlatformError``."""
+    async def made(self, media: Media, *, patience: timedelta | None = None) -> Media:
+        """``media``, whose source this is, with the size of what is there now. Raises ``PlatformError``, :class:`StillMade`."""
         with _told(self.account.platform):
-            found = await renditions.ready(self.file, self.rule, self.choices)
+            found = await renditions.ready(self.file, self.rule, self.choices, patience=patience)
         return replace(media, facts=replace(media.facts, size=found.size), source=replace(self, size=found.size))
 
     async def open(self, start: int = 0) -> AsyncIterator[bytes]:
@@ -76,6 +76,14 @@ class Gone:
         raise gone(self.platform)
 
 
+class StillMade(Exception):
+    """Whoever wants the file comes again; nothing is lost meanwhile. ``share`` of it is made."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__("a file is still being made")
+        self.share = share
+
+
 def gone(platform: str) -> MediaRejected:
     """Nothing is left out silently."""
     message = "One of its files no longer exists. Edit the post, and add it again."
@@ -94,6 +102,8 @@ def _told(platform: str) -> Iterator[None]:
     except pictures.Failed as failed:
         message = "One of its files took too long or too much memory to be made ready."
         raise Unavailable(platform, "media_not_made", message) from failed
+    except renditions.BeingMade as being_made:
+        raise StillMade(being_made.share) from None
     except Refused as refused:
         message = "The storage of its files does not let us in. The operator finds the reason with `carillon storage setup`."
         raise Misconfigured(platform, "storage_refused", message) from refused

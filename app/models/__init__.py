@@ -22,7 +22,7 @@ from app.models.deliveries import (
     State,
     Trouble,
 )
-from app.models.media import MEDIA_TRANSITIONS, UNFINISHED, MediaFile, MediaState
+from app.models.media import MEDIA_TRANSITIONS, UNFINISHED, FittedFile, MediaFile, MediaState
 from app.models.people import LatePolicy, LoginSession, Member, Role, User, Workspace
 from app.models.posts import Attachment, Post, Variant, tidy
 
@@ -44,6 +44,7 @@ __all__ = [
     "Attempt",
     "AttemptKind",
     "Delivery",
+    "FittedFile",
     "Grant",
     "GrantState",
     "Identified",
@@ -84,6 +85,7 @@ ALL: tuple[type[Document], ...] = (
     PendingConnection,
     PendingChoice,
     MediaFile,
+    FittedFile,
     Post,
     Delivery,
     PastAttempt,

@@ -166,6 +166,8 @@ class Delivery(Identified, Document):
     fast, ``checks`` the looks at the network, ``emitted`` the messages since it was queued, of which the next one follows at
     ``sweep_at``. ``begun_at`` is when the first try of this plan began, ``processing_at`` when the network began to process it.
 
+    ``making`` is how much is done of its files, which are made to fit just now; ``None``: none of them is (``engine/fitting``).
+
     ``dropped``: a person did not want this one, so that planning the post anew leaves it alone. ``remote_id`` repeats the first
     receipt's id for a unique index: one post on a network is the receipt of at most one delivery.
     """
@@ -213,6 +215,7 @@ class Delivery(Identified, Document):
     move_id: Id = Field(default_factory=Id)
     undecidable: bool = False
     dropped: bool = False
+    making: float | None = None
     remote_id: str | None = None
     trouble: Trouble | None = None
     published_at: Instant | None = None

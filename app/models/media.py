@@ -27,10 +27,11 @@ MEDIA_TRANSITIONS: Mapping[MediaState, frozenset[MediaState]] = {
     MediaState.UPLOADING: frozenset({MediaState.CHECKING, MediaState.FAILED, MediaState.DELETED}),
     MediaState.CHECKING: frozenset(MediaState),
     MediaState.READY: frozenset({MediaState.DELETED}),
-    MediaState.FAILED: frozenset({MediaState.DELETED}),
+    MediaState.FAILED: frozenset({MediaState.UPLOADING, MediaState.DELETED}),
     MediaState.DELETED: frozenset(),
 }
-"""Checking may begin anew when whoever checked is gone, and goes back to uploading when something has not arrived."""
+"""Checking may begin anew when whoever checked is gone, and goes back to uploading when something has not arrived. What failed to
+be fetched from its address may be tried again."""
 
 UNFINISHED = frozenset({MediaState.UPLOADING, MediaState.CHECKING})
 
@@ -46,6 +47,9 @@ class MediaFile(Identified, Document):
     Until it is ready, ``mime`` and ``size`` are what the browser claims, and ``path`` is empty, which is no key.
     ``incoming`` is where the browser puts it, ``upload_id`` the storage's upload if it comes in parts. ``claim`` is the one who
     checks it, until ``claimed_until``. ``reason`` tells a person why it failed.
+
+    One that a worker fetches has its address, sealed, in ``source`` until it is ready or deleted; ``arrived`` of its bytes are
+    there, of ``size`` if its server told (else 0). ``noted_at`` is its last sign of life, ``sent`` counts the messages about it.
     """
 
     workspace_id: Id
@@ -68,6 +72,10 @@ class MediaFile(Identified, Document):
     claim: Id | None = None
     claimed_until: Instant = EPOCH
     reason: str = ""
+    source: str = ""
+    arrived: int = 0
+    noted_at: Instant = EPOCH
+    sent: int = 0
     created_at: Instant = Field(default_factory=now)
 
     class Settings:
@@ -77,3 +85,23 @@ class MediaFile(Identified, Document):
             IndexModel([("uploader_id", ASCENDING), ("created_at", ASCENDING)], name="uploader"),
             IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished"),
         ]
+
+
+class FittedFile(Document):
+    """What was made of a file for one set of rules, or is being made; its bytes lie in the storage under ``id``.
+
+    ``claim`` is the one who makes it, until ``lease_ms`` (milliseconds since 1970, so that an index finds it on both engines) and
+    ``share`` says how much is done. ``used_ms`` is when it was last wanted.
+    """
+
+    id: str  # type: ignore[assignment]
+    workspace_id: Id
+    media_id: Id
+    claim: Id | None = None
+    lease_ms: int = 0
+    share: float = 0.0
+    used_ms: int = 0
+
+    class Settings:
+        name = "fitted"
+        indexes: ClassVar = [IndexModel([("used_ms", ASCENDING)], name="used")]

@@ -48,7 +48,8 @@ class Post(Identified, Document):
     undone is found by it. A ``draft`` has no deliveries: there is nothing to deliver before somebody says when. ``canceled``: a
     person stopped it, and what waits does not go out until somebody says so again. ``planned_local`` is the planned time as a
     clock in ``zone`` shows it: the intent, from which ``planned_at`` follows by the rules known today. ``order`` repeats
-    the id, which sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields.
+    the id, which sorts by age, for the indexes: the embedded engine takes no ``_id`` into one with other fields. ``fit_ms`` is
+    when its files are to be made to fit, or to be looked at again, in milliseconds since 1970; 0 is never.
     """
 
     workspace_id: Id
@@ -63,6 +64,7 @@ class Post(Identified, Document):
     revision: Id = FIRST
     settling: bool = False
     settling_at: Instant = EPOCH
+    fit_ms: int = 0
     planned_at: Instant | None = None
     planned_local: str | None = None
     zone: str = "UTC"
@@ -76,6 +78,7 @@ class Post(Identified, Document):
             IndexModel([("workspace_id", ASCENDING), ("draft", ASCENDING), ("order", DESCENDING)], name="drafts_by_order"),
             IndexModel([("settling", ASCENDING)], name="settling"),
             IndexModel([("planned_at", ASCENDING)], name="planned"),
+            IndexModel([("fit_ms", ASCENDING)], name="fit"),
         ]
 
     def model_post_init(self, context: object) -> None:
@@ -90,6 +93,11 @@ class Post(Identified, Document):
     def files_of(self, variant: Variant) -> list[Attachment]:
         """What the variant's account is to show."""
         return self.attachments if variant.attachments is None else variant.attachments
+
+    @property
+    def shows_files(self) -> bool:
+        """Whether any account gets one."""
+        return any(self.files_of(variant) for variant in self.variants)
 
     def leaves_out(self, account_id: Id) -> bool:
         """Whether nothing is to go out to the account, whatever was planned for it earlier."""

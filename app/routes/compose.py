@@ -14,7 +14,8 @@ from litestar.response import Redirect, Response
 from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
 from app.models import Account, Post, State, now
-from app.routes import forms, steps
+from app.routes import forms, imports, steps
+from app.routes.imports import Imports
 from app.routes.security import Asking, Me
 from app.routes.templating import page
 from app.services.accounts import profiles
@@ -156,12 +157,17 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     """Files that were chosen are kept in any case; then the button acts, or the page comes back with what was typed."""
     draft = forms.draft(form)
     added, problems = await forms.add_uploads(sheet.identity.workspace, sheet.identity.user, form)
-    draft = replace(draft, attachments=(*draft.attachments, *added))
+    fetched = await imports.gathered(sheet.identity, form)
+    draft = replace(draft, attachments=(*draft.attachments, *added, *fetched.there))
     action, _, subject = form.get("action", "preview").partition(":")
     if problems:
-        return await _show(sheet, draft, problems=problems, status=422)
+        return await _show(sheet, draft, problems=problems, fetched=fetched, status=422)
     if action not in ("now", "schedule", "draft"):
-        return await _show(sheet, steps.changed(draft, action, subject), opened=subject.partition(":")[0])
+        refused, status = ({"address": fetched.problem}, 422) if fetched.problem else ({}, 200)
+        draft, opened = steps.changed(draft, action, subject), subject.partition(":")[0]
+        return await _show(sheet, draft, problems=refused, fetched=fetched, opened=opened, status=status)
+    if fetched.missing:
+        return await _show(sheet, draft, problems={"address": fetched.missing}, fetched=fetched, status=422)
     try:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:
@@ -214,6 +220,7 @@ async def _show(
     problems: Mapping[str, str] | None = None,
     notice: Notice | None = None,
     opened: str = "",
+    fetched: Imports = imports.NONE,
     status: int = 200,
 ) -> Response[Any]:
     """The page. ``opened`` is an account whose section is shown open."""
@@ -248,6 +255,7 @@ async def _show(
         own_files=await steps.offered(workspace, draft, files),
         needs=steps.needs(previews),
         refused=steps.refused(draft, problems or {}),
+        imports=fetched,
         previews=previews,
         problems={**gone, **(problems or {})},
     )

@@ -61,6 +61,7 @@ def environment() -> Environment:
         ink_on=ink_on,
         spoken=lambda at, zone: spoken(at, zone, now()),
         exactly=exactly,
+        in_bytes=in_bytes,
         tone=lambda status: TONES.get(status, "neutral"),
     )
     made.globals["ui"] = made.get_template("ui.html").module
@@ -75,6 +76,11 @@ def at_sign(handle: str) -> str:
 def initial(name: str) -> str:
     """The letter that stands for a person without a picture."""
     return name.lstrip("@ ")[:1].upper() or "?"
+
+
+def in_bytes(count: int) -> str:
+    """As people write a file's size: "12 kB", "3.4 MB"."""
+    return f"{-(-count // 1000)} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"  # noqa: PLR2004
 
 
 _BRIGHT = 150

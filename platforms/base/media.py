@@ -31,7 +31,8 @@ class MediaFacts:
     0 if not known. ``pixels`` is how they are stored, as Pillow (``RGB``, ``CMYK``, ``I;16``) or FFmpeg (``yuv420p``) calls it.
     ``frames`` of what moves, ``duration`` of one run; ``frame_rate`` per second, ``bitrate`` in bits per second, both 0 if not
     known. Codecs by FFmpeg's names, ``""`` without picture or sound. ``fast_start``: its index comes first, so that it can be
-    played while it is fetched. ``colour`` is the dominant one, as ``#rrggbb``.
+    played while it is fetched. ``colour`` is the dominant one, as ``#rrggbb``. ``loops``: a film that was an animation, to be
+    shown again and again (Bluesky plays it like a GIF if it is told).
     """
 
     mime: str
@@ -49,6 +50,7 @@ class MediaFacts:
     audio_codec: str = ""
     fast_start: bool = True
     colour: str = ""
+    loops: bool = False
 
     @property
     def is_film(self) -> bool:
@@ -147,8 +149,8 @@ class Media:
 class MediaRule:
     """How a network takes files of one kind. What it does not limit is ``None``, or an empty set.
 
-    ``kind`` is what a person attaches; ``mimes`` are what the network gets. So a rule for GIFs that names only MP4 is one of a
-    network that would show a GIF as a still.
+    ``kind`` is what a person attaches; ``mimes`` are what the network gets. So a rule for GIFs with MP4 among them, and without
+    ``moves``, is one of a network that would show a GIF as a still.
 
     ``max_count`` files of this kind in one post, ``max_bytes`` each, ``min_bytes`` at least (LinkedIn's videos). ``max_pixels`` =
     width x height (Mastodon, LinkedIn). ``smallest`` and ``largest`` are (width, height) in pixels that it refuses to go below

@@ -17,7 +17,6 @@ from platforms.base import (
     Checkpoint,
     Content,
     Idempotency,
-    Media,
     Metrics,
     PartKind,
     PartRule,
@@ -31,13 +30,16 @@ from platforms.base import (
     Session,
     TextRule,
     Tokens,
+    Waiting,
 )
 from platforms.bluesky import files, lexicon, richtext, validate
 from platforms.bluesky.address import pasted_id
 from platforms.bluesky.connect import AppPassword, blob_bytes, lasting, server_limits
+from platforms.bluesky.embeds import Blobs
 from platforms.bluesky.errors import PLATFORM
 from platforms.bluesky.reconcile import earlier, look, receipt, reply_to
 from platforms.bluesky.tid import record_key
+from platforms.bluesky.uploads import upload
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import ContentRejected, PlatformError, Rejected, Transient
 from platforms.text import graphemes
@@ -56,13 +58,15 @@ _QUOTAS = (
     Quota(3_000, timedelta(minutes=5), Scope.SERVER, cost=6),
 )
 """Write points of an account; requests from one address, of which a post with pictures takes about six (documentation)."""
+_PREPARED_WITHIN = timedelta(hours=1)
+"""For a film of ten minutes it takes some minutes."""
 _THREAD = 50
 """Parts of a thread besides the first. There is no rule; it keeps one post from using up the account's hour."""
 
 
-def _capabilities(max_bytes: int) -> Capabilities:
-    """What a server allows that takes uploads of ``max_bytes``."""
-    media = files.rules(max_bytes)
+def _capabilities(blob_bytes: int) -> Capabilities:
+    """What a server allows that takes uploads of ``blob_bytes``."""
+    media = files.rules(blob_bytes)
     return Capabilities(
         text=_TEXT,
         media=media,
@@ -73,6 +77,7 @@ def _capabilities(max_bytes: int) -> Capabilities:
         # A server queues nothing: it carries a request out within a second of reading it, and a read shows it at once. The rest
         # is for a proxy in front of a busy one that still delivers what we gave up on; to repeat is safe all the same.
         settles_in=timedelta(seconds=30),
+        processing_limit=_PREPARED_WITHIN,
     )
 
 
@@ -82,13 +87,12 @@ class Bluesky:
     name = PLATFORM
     label = "Bluesky"
     colour = "#1185fe"
-    capabilities = _capabilities(files.PICTURES.max_bytes)
+    capabilities = _capabilities(files.FILMS.max_bytes)
     connector = AppPassword()
 
     def capabilities_for(self, limits: Mapping[str, Any]) -> Capabilities:
-        """Narrower files on a server that takes less than the lexicon allows."""
-        largest = blob_bytes(limits.get("blob_bytes")) or files.PICTURES.max_bytes
-        return _capabilities(min(files.PICTURES.max_bytes, largest))
+        """Smaller files on a server that takes less than the lexicon allows; one that does not say is believed to take all."""
+        return _capabilities(blob_bytes(limits.get("blob_bytes")) or files.FILMS.max_bytes)
 
     def count(self, content: Content, capabilities: Capabilities) -> int:  # noqa: ARG002
         """Grapheme clusters; links count as they are written."""
@@ -106,14 +110,19 @@ class Bluesky:
         """Ask ``describeServer``; see :func:`platforms.bluesky.connect.server_limits`."""
         return await server_limits(_server(session))
 
-    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published:
-        """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence."""
+    async def publish(self, session: Session, content: Content, *, key: str, checkpoint: Checkpoint) -> Published | Waiting:
+        """Upload, resolve mentions, fence, write the record. Everything that can fail early fails before the fence.
+
+        A film is worked on by Bluesky's video service meanwhile, which is waited for without anybody at work here.
+        """
         server = _server(session)
-        images = await _upload(server, content.media, checkpoint)
+        blobs = await upload(session, server, content.media, checkpoint)
+        if isinstance(blobs, Waiting):
+            return blobs
         found = richtext.spans(content.text)
         facets = richtext.facets(found, await _resolve(server, found))
         rkey = record_key(content.created_at, key)
-        body = _put_body(session, rkey, _record(content, images, facets, await reply_to(session, content)))
+        body = _put_body(session, rkey, _record(content, blobs, facets, await reply_to(session, content)))
         await checkpoint.fence()
         try:
             address = await server.mutate(lexicon.ids.ComAtprotoRepoPutRecord, lexicon.written, body)
@@ -121,7 +130,7 @@ class Bluesky:
             if error.code == _ALREADY_THERE:
                 return await earlier(session, content, rkey)
             if error.code == _BLOB_GONE and isinstance(error, Transient):
-                await checkpoint.save(blobs={})
+                await checkpoint.save(blobs={}, jobs={})
             raise
         return receipt(session, address, rkey)
 
@@ -155,16 +164,6 @@ def _server(session: Session, token: str = "access") -> Xrpc:  # noqa: S107
     return Xrpc(session.http, session.server, session.tokens.get(token))
 
 
-async def _upload(server: Xrpc, media: Iterable[Media], checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
-    """Upload what no earlier attempt has uploaded; each one is saved before the next begins."""
-    blobs: dict[str, Any] = dict(checkpoint.saved.get("blobs", {}))
-    for item in media:
-        if item.id not in blobs:
-            blobs[item.id] = await server.upload(lexicon.ids.ComAtprotoRepoUploadBlob, lexicon.uploaded, item, checkpoint)
-            await checkpoint.save(blobs=dict(blobs))
-    return [blobs[item.id] for item in media]
-
-
 async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, str]:
     """The DIDs of the mentioned handles. Who does not exist is left out; not being able to ask is an error."""
     dids = {}
@@ -177,12 +176,12 @@ async def _resolve(server: Xrpc, found: Iterable[richtext.Span]) -> dict[str, st
     return dids
 
 
-def _record(content: Content, images: list[Mapping[str, Any]], facets: list[Any], reply: lexicon.Reply | None) -> dict[str, Any]:
+def _record(content: Content, blobs: Blobs, facets: list[Any], reply: lexicon.Reply | None) -> dict[str, Any]:
     try:
-        return lexicon.post(content, images, facets, reply)
+        return lexicon.post(content, blobs, facets, reply)
     except ValueError:
         raise ContentRejected(
-            PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many pictures."
+            PLATFORM, "invalid_record", "Bluesky would refuse this post: it is too long or has too many files."
         ) from None
 
 

@@ -11,6 +11,7 @@ import httpx
 from platforms.base import Candidate, Consent, Field, Tokens
 from platforms.bluesky import lexicon
 from platforms.bluesky.errors import ODD_REPLY, PLATFORM, not_active
+from platforms.bluesky.files import FILMS
 from platforms.bluesky.xrpc import Xrpc
 from platforms.errors import PlatformError, ReconnectNeeded, Rejected, Unavailable
 from platforms.http import is_local
@@ -24,8 +25,6 @@ _SENTENCES = {
     "AccountDeactivated": not_active("deactivated"),
 }
 _OTHERWISE = "The server did not accept this sign-in. Check the handle and the server's address."
-_LARGEST_BLOB = 300_000_000
-"""Bytes; no record takes a larger file (lexicon app.bsky.embed.video), and a database not every number."""
 _LONGEST_NAME = 640
 """Characters; lexicon app.bsky.actor.profile."""
 _LONGEST_ADDRESS = 2000
@@ -83,10 +82,10 @@ async def server_limits(server: Xrpc) -> dict[str, Any]:
 
 
 def blob_bytes(value: Any) -> int | None:
-    """``value`` if it can be the size of the largest upload, in bytes; at most ``_LARGEST_BLOB``."""
+    """``value`` if it can be the size of the largest upload, in bytes: no record takes a larger file than a film."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return None
-    return min(value, _LARGEST_BLOB)
+    return min(value, FILMS.max_bytes)
 
 
 async def _sign_in(http: httpx.AsyncClient, server: str, answers: Mapping[str, str]) -> lexicon.SignedIn:

@@ -16,6 +16,7 @@ from atproto_client.request import Response  # type: ignore[import-untyped]
 from platforms.errors import (
     ContentRejected,
     MediaRejected,
+    Misconfigured,
     PlatformError,
     QuotaExhausted,
     RateLimited,
@@ -58,26 +59,28 @@ class Row:
 _RECONNECT = "Bluesky no longer accepts this connection. Connect the account again."
 _TOO_LONG = "The text is longer than Bluesky allows."
 _TOO_MANY = "There are more pictures than Bluesky allows."
-_TOO_LARGE = "A picture is larger than Bluesky allows."
-_NO_PICTURE = "A file is not a picture that Bluesky can show."
+_TOO_LARGE = "A file is larger than Bluesky allows."
+_NO_FILE = "A file is not one that Bluesky can show."
 _INVALID = "Bluesky refused this as invalid."
 
 TABLE = (
     Row(0, "ExpiredToken", "", TokenExpired, "The connection to Bluesky has expired."),
     Row(0, "InvalidToken", "", TokenRevoked, _RECONNECT),
+    Row(400, "BadExpiration", "", Misconfigured, "The clock of this installation is wrong. The operator has to set it."),
     Row(0, "AccountTakedown", "", TokenRevoked, "Bluesky has taken this account down."),
     Row(0, "AccountDeactivated", "", TokenRevoked, "This account is deactivated. Activate it in Bluesky, then connect it."),
     Row(403, "ScopeMissingError", "", ScopeMissing, "Carillon may not post to this account. Connect it again."),
-    Row(0, "BlobNotFound", "", Unavailable, "The server has dropped an uploaded picture; it will be uploaded again."),
-    Row(0, "InvalidMimeType", "", MediaRejected, _NO_PICTURE),
-    Row(0, "InvalidSize", "", MediaRejected, "A picture arrived damaged. Upload it again."),
+    Row(0, "BlobNotFound", "", Unavailable, "The server has dropped an uploaded file; it will be uploaded again."),
+    Row(0, "InvalidMimeType", "", MediaRejected, _NO_FILE),
+    Row(0, "InvalidSize", "", MediaRejected, "A file arrived damaged. Upload it again."),
     Row(0, "BlobTooLarge", "", MediaRejected, _TOO_LARGE),
     Row(400, "InvalidRequest", "blob too big", MediaRejected, _TOO_LARGE),
-    Row(400, "InvalidRequest", 'Expected "image/', MediaRejected, _NO_PICTURE),
+    Row(400, "InvalidRequest", 'Expected "image/', MediaRejected, _NO_FILE),
     Row(400, "InvalidRequest", "record.embed.images", MediaRejected, _TOO_MANY),
+    Row(400, "InvalidRequest", "record.embed", MediaRejected, _NO_FILE),
     Row(400, "InvalidRequest", "record.text", ContentRejected, _TOO_LONG),
     Row(413, "", "", MediaRejected, "A file is larger than this server takes."),
-    Row(415, "", "", MediaRejected, _NO_PICTURE),
+    Row(415, "", "", MediaRejected, _NO_FILE),
     Row(429, "", "", RateLimited, "Bluesky asks to slow down."),
 )
 """The first row that matches decides."""

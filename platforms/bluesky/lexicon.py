@@ -22,7 +22,8 @@ from typing import Any
 from atproto_client import models  # type: ignore[import-untyped]
 from atproto_core.did_doc import DidDocument  # type: ignore[import-untyped]
 
-from platforms.base import Content, Media, Metrics, counted
+from platforms.base import Content, Metrics, counted
+from platforms.bluesky import embeds
 
 ids = models.ids
 POST: str = ids.AppBskyFeedPost
@@ -75,6 +76,12 @@ def ends_at(token: str) -> datetime | None:
         return None
 
 
+def service_token(answer: Any) -> str:
+    """Read the answer of ``getServiceAuth``."""
+    token: str = models.ComAtprotoServerGetServiceAuth.Response.model_validate(answer).token
+    return token
+
+
 def resolved(answer: Any) -> str:
     """Read the answer of ``resolveHandle``: a DID."""
     did: str = models.ComAtprotoIdentityResolveHandle.Response.model_validate(answer).did
@@ -110,12 +117,8 @@ def repo_status(answer: Any) -> Activity:
 
 
 def uploaded(answer: Any) -> dict[str, Any]:
-    """Read the answer of ``uploadBlob`` into ``cid``, ``mime`` and ``size``.
-
-    Stored like this because the reference's own JSON has ``$`` names, which databases reserve for themselves.
-    """
-    blob = models.ComAtprotoRepoUploadBlob.Response.model_validate(answer).blob
-    return {"cid": blob.ref.link, "mime": blob.mime_type, "size": blob.size}
+    """Read the answer of ``uploadBlob`` as it is to be saved."""
+    return embeds.reference(models.ComAtprotoRepoUploadBlob.Response.model_validate(answer).blob)
 
 
 def metrics(answer: Any) -> dict[str, Metrics]:
@@ -135,16 +138,14 @@ def json_object(answer: Any) -> dict[str, Any]:
     return answer
 
 
-def post(
-    content: Content, images: Sequence[Mapping[str, Any]], facets: Sequence[Any], reply: "Reply | None" = None
-) -> dict[str, Any]:
-    """The record of ``content`` as JSON; ``images`` are the uploads of ``content.media`` in the same order."""
+def post(content: Content, blobs: embeds.Blobs, facets: Sequence[Any], reply: "Reply | None" = None) -> dict[str, Any]:
+    """The record of ``content`` as JSON; ``blobs`` are the uploads of ``content.media``."""
     record = models.AppBskyFeedPost.Record(
         text=content.text,
         created_at=timestamp(content.created_at),
         facets=list(facets) or None,
         langs=[content.language] if content.language else None,
-        embed=_images(content.media, images),
+        embed=embeds.embed(content.media, blobs),
         reply=_reply_ref(reply) if reply else None,
     )
     dumped: dict[str, Any] = record.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -177,24 +178,3 @@ def same_post(record: Any, content: Content) -> bool:
         and record.created_at == timestamp(content.created_at)
         and (record.reply.parent.uri if record.reply else None) == (content.reply_to and content.reply_to.remote_id)
     )
-
-
-def _images(media: Sequence[Media], uploads: Sequence[Mapping[str, Any]]) -> Any:
-    if not media:
-        return None
-    images = [_image(item, upload) for item, upload in zip(media, uploads, strict=True)]
-    return models.AppBskyEmbedImages.Main(images=images)
-
-
-def _image(media: Media, upload: Mapping[str, Any]) -> Any:
-    known = media.width > 0 and media.height > 0
-    return models.AppBskyEmbedImages.Image(
-        alt=media.alt,
-        image=_blob(upload),
-        aspect_ratio=models.AppBskyEmbedDefs.AspectRatio(width=media.width, height=media.height) if known else None,
-    )
-
-
-def _blob(upload: Mapping[str, Any]) -> Any:
-    link = models.blob_ref.IpldLink(link=upload["cid"])
-    return models.blob_ref.BlobRef(mime_type=upload["mime"], size=upload["size"], ref=link)

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from itertools import chain
 
 from platforms.base import Capabilities, Content, Problem, TextRule
+from platforms.bluesky.files import particulars
 from platforms.preflight import files
 from platforms.text import graphemes
 
 
 def problems(content: Content, capabilities: Capabilities) -> list[Problem]:
     """Everything wrong with ``content``, the blocking problems first."""
-    found = list(chain(_text(content, capabilities.text), files(content.media, capabilities.media, "Bluesky")))
+    common = files(content.media, capabilities.media, "Bluesky")
+    found = chain(_text(content, capabilities.text), common, particulars(content.media))
     return sorted(found, key=lambda problem: not problem.blocks)
 
 
 def _text(content: Content, rule: TextRule) -> Iterator[Problem]:
     if not content.text.strip() and not content.media:
-        yield Problem("text", "empty", "Write something or add a picture.")
+        yield Problem("text", "empty", "Write something, or add a picture or a video.")
     excess = graphemes(content.text) - rule.limit
     if excess > 0:
         yield Problem("text", "too_long", f"{_count_of(excess, 'character')} too long: Bluesky takes {rule.limit}.")

@@ -157,5 +157,6 @@ def _encoded(
         video_codec="h264",
         audio_codec="aac" if sound else "",
         colour=facts.colour,
+        loops=facts.loops or facts.animated,
     )
     return Rendition(fitted, tuple(steps))

@@ -20,11 +20,15 @@ from platforms.sandbox.values import Account, Post
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file of a post: ``cid`` names it in the store. ``film``: it is played."""
+    """A picture or a film of a post: ``cid`` names it in the store.
+
+    ``captions`` of a film by their languages, each with the ``cid`` of its file; ``loops``: it is shown again and again.
+    """
 
     cid: str
     alt: str
-    film: bool = False
+    captions: tuple[tuple[str, str], ...] = ()
+    loops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from platforms.sandbox.context import Sandbox
 from platforms.sandbox.faults import Fault, Kind
 from platforms.sandbox.log import Sent
 from platforms.sandbox.quirks import Quirk
+from platforms.sandbox.values import SERVICE
 
 Header = tuple[bytes, bytes]
 
@@ -84,7 +85,8 @@ class Gate:
     def _account(self, network: Network, scope: HTTPScope) -> str | None:
         """The id of the account that signed the request."""
         signed = dict(scope["headers"]).get(b"authorization", b"").decode(errors="replace")
-        found = self._store.token(network.name, "access", signed.removeprefix("Bearer "))
+        token = signed.removeprefix("Bearer ")
+        found = self._store.token(network.name, "access", token) or self._store.token(network.name, SERVICE, token)
         return found.account if found else None
 
     def _date(self, platform: str, account: str | None) -> str | None:

@@ -11,21 +11,25 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from platforms.sandbox.base import Look
+from platforms.sandbox.base import Look, Picture
 from platforms.sandbox.context import Call, Given, Sandbox
 from platforms.sandbox.faults import EXPLAINED, On
 from platforms.sandbox.judge import switch_on
+from platforms.sandbox.receiving import is_shown
 from platforms.sandbox.templating import page, static
 from platforms.sandbox.values import DOMAIN, Account, Post
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture on a page, or a film."""
+    """A picture on a page, or a film with its ``captions`` as languages and addresses. One that is not ``kept`` was too large."""
 
     src: str
     alt: str
     film: bool
+    kept: bool
+    loops: bool
+    captions: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,17 @@ def card(sandbox: Sandbox, post: Post, copies: int = 1) -> Card:
         href=sandbox.base_path + network.location(post, author),
         profile=sandbox.base_path + network.profile(author),
         look=look,
-        images=[Image(f"{sandbox.base_path}/media/{picture.cid}", picture.alt, picture.film) for picture in look.pictures],
+        images=[_image(sandbox, picture) for picture in look.pictures],
         at=datetime.fromtimestamp(post.accepted_at, UTC),
         copies=copies,
     )
+
+
+def _image(sandbox: Sandbox, picture: Picture) -> Image:
+    where = f"{sandbox.base_path}/media/"
+    captions = tuple((language, where + cid) for language, cid in picture.captions)
+    mime, kept = sandbox.store.kind(picture.cid)
+    return Image(where + picture.cid, picture.alt, mime.startswith("video/"), kept, picture.loops, captions)
 
 
 def _name(account: Account) -> str:
@@ -127,12 +138,12 @@ def _missing(sandbox: Sandbox, message: str) -> Response[str]:
 
 @get("/media/{cid:str}")
 async def media(sandbox: Given, cid: FromPath[str]) -> Response[bytes]:
-    """An uploaded picture or film; only what was recognised as one is named as one."""
+    """An uploaded picture or film, or a film's captions; only what was recognised as one is named as one."""
     blob = sandbox.store.blob(cid)
     if blob is None or not blob.data:
         raise NotFoundException
-    shown = blob.mime if blob.mime.startswith(("image/", "video/")) and "svg" not in blob.mime else "application/octet-stream"
-    return static(blob.data, shown)
+    known = is_shown(blob.mime) and "svg" not in blob.mime
+    return static(blob.data, blob.mime if known else "application/octet-stream")
 
 
 @get("/avatar/{name:str}")

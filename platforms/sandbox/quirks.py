@@ -47,7 +47,9 @@ class Quirk(StrEnum):
     REPEATS = "repeats"
     """What was published already can be published again, and is a second post."""
     QUOTA = "quota"
-    """An account may publish so many posts (not seconds) a day."""
+    """An account may publish so many posts (not seconds) a day, or videos where only they are counted."""
+    UNCONFIRMED = "unconfirmed"
+    """Nobody has confirmed the account's e-mail address, where networks want that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Files that are sent to the networks: looked at as they come, and only what pages show is kept."""
+"""Files that are sent to the networks: looked at as they come, and kept only if pages show them."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -22,14 +22,19 @@ async def receive(source: AsyncIterator[bytes], declared: str = "") -> Blob:
         held += piece
         if mime is None and len(held) >= _PIECE:
             mime = sniff(bytes(held), declared)
-        if mime is not None and not _shown(mime, size):
+        if mime is not None and not _kept(mime, size):
             held.clear()
     mime = sniff(bytes(held), declared) if mime is None else mime
-    return Blob(cid_of(digest.digest()), mime, size, bytes(held) if _shown(mime, size) else b"")
+    return Blob(cid_of(digest.digest()), mime, size, bytes(held) if _kept(mime, size) else b"")
 
 
-def _shown(mime: str, size: int) -> bool:
-    return mime.startswith(("image/", "video/")) and size <= KEPT
+def is_shown(mime: str) -> bool:
+    """Whether pages show files of this type: pictures, films, and films' captions."""
+    return mime.startswith(("image/", "video/")) or mime == "text/vtt"
+
+
+def _kept(mime: str, size: int) -> bool:
+    return is_shown(mime) and size <= KEPT
 
 
 async def in_form(file: object) -> AsyncIterator[bytes]:

@@ -150,6 +150,15 @@ class Store:
         row = self._one(_BLOB, cid, account)
         return Blob(*row) if row else None
 
+    def give_blob(self, cid: str, holder: str, account: str) -> None:
+        """What ``holder`` has kept so far is now ``account``'s; nothing if it has been given away already."""
+        self._db.execute("UPDATE OR REPLACE blobs SET account = ? WHERE cid = ? AND account = ?", (account, cid, holder))
+
+    def kind(self, cid: str) -> tuple[str, bool]:
+        """The type of a blob, and whether its bytes were kept. Reads none of them."""
+        row = self._one("SELECT mime, length(data) > 0 FROM blobs WHERE cid = ?", cid)
+        return (str(row[0]), bool(row[1])) if row else ("", False)
+
     def add_upload(self, upload: Upload) -> None:
         values = (upload.id, upload.account, upload.cid, upload.mime, upload.description, upload.ready_at, upload.post)
         self._db.execute("INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?)", values)

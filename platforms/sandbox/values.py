@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 PASSWORD = "sandbox"  # noqa: S105 -- printed on the overview page; nothing real is behind it
+SERVICE = "service"
+"""The kind of a token that an account has made for one method of another service, which it signs requests with there."""
 DOMAIN = ".sandbox.test"
 """Where handles are domain names, they end in this; the name before it is the handle elsewhere."""
 

@@ -42,8 +42,8 @@ def fresh(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One installation for all tests that do not mind company."""
-    server = start_installation(tmp_path_factory.mktemp("installation"))
+    """One installation for all tests that do not mind company. It may fetch files from the tests' own server on loopback."""
+    server = start_installation(tmp_path_factory.mktemp("installation"), {"CARILLON_ALLOW_PRIVATE_HOSTS": "1"})
     yield server
     server.stop()
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
 
 from app import runtime
-from app.errors import NotFound
+from app.errors import NotFound, TooOften
 from app.ids import Id
-from app.models import MEDIA_TRANSITIONS, MediaFile, MediaState, Workspace, reading
+from app.models import MEDIA_TRANSITIONS, UNFINISHED, MediaFile, MediaState, User, Workspace, now, reading
 from app.queries import equal
+from app.services.media.offers import Rate
 from app.storage import Missing, Storage, Upload, keys
 
 
@@ -46,6 +48,23 @@ async def move(
 async def forget(file: MediaFile) -> None:
     """Remove the document, unless it is a file by now."""
     await MediaFile.get_pymongo_collection().delete_one({"_id": file.id, "state": {"$ne": MediaState.READY}})
+
+
+async def keep_to(rate: Rate, user: User) -> None:
+    """Counted after it is written, so that many that begin at once do not all pass. Raises ``TooOften``."""
+    media = MediaFile.get_pymongo_collection()
+    begun = await media.count_documents({**equal(uploader_id=user.id), "created_at": {"$gte": now() - rate.per}})
+    if begun > rate.begun:
+        raise TooOften("That were many files at once. Wait a minute and go on.", seconds=int(rate.per.total_seconds()))
+    unfinished = [await media.count_documents(equal(uploader_id=user.id, state=state)) for state in sorted(UNFINISHED)]
+    if sum(unfinished) > rate.unfinished:
+        message = f"{rate.unfinished} of your uploads are not finished yet. Finish or cancel some, and go on."
+        raise TooOften(message, seconds=int(rate.per.total_seconds()))
+
+
+def lease() -> timedelta:
+    """A worker that notes nothing for so long is gone."""
+    return runtime.current().settings.lease_time
 
 
 def upload_of(file: MediaFile) -> Upload:

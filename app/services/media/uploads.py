@@ -13,8 +13,7 @@ from datetime import timedelta
 
 from app.errors import Invalid, NotFound, TooOften
 from app.ids import Id
-from app.models import UNFINISHED, MediaFile, MediaState, User, Workspace, now
-from app.queries import equal
+from app.models import UNFINISHED, MediaFile, MediaState, User, Workspace
 from app.services.accounts import profiles
 from app.services.media import checking, confirming, records
 from app.services.media.offers import IN_PARTS, RATE, Offer, Rate, part_sizes, refusal
@@ -65,7 +64,7 @@ async def begin(
     file.incoming = keys.temp(workspace.id, file.id, file.mime)
     await file.insert()
     try:
-        await _keep_to(rate, user)
+        await records.keep_to(rate, user)
         return await _arrival(await _prepared(file))
     except (TooOften, StorageError):
         await records.forget(file)
@@ -80,7 +79,7 @@ async def get(workspace: Workspace, media_id: Id) -> Arrival:
 async def part_urls(workspace: Workspace, media_id: Id, numbers: Sequence[int]) -> dict[int, Signed]:
     """Where these parts are put; of more than ``MAX_ADDRESSES`` the first. Raises ``NotFound``, ``Invalid`` for what is over."""
     file = await records.known(workspace, media_id)
-    if file.state is not MediaState.UPLOADING or not file.upload_id:
+    if not _expected(file) or not file.upload_id:
         raise Invalid({"media": _OVER})
     sizes, upload = part_sizes(file.size, part_size(file.size)), records.upload_of(file)
     wanted = [number for number in dict.fromkeys(numbers) if number in sizes][:MAX_ADDRESSES]
@@ -93,7 +92,7 @@ async def take(workspace: Workspace, media_id: Id, source: AsyncIterable[bytes])
     Raises ``NotFound``, and ``Invalid`` for what is over, or is not as long as announced.
     """
     file = await records.known(workspace, media_id)
-    if file.state is not MediaState.UPLOADING:
+    if not _expected(file):
         raise Invalid({"media": _OVER})
     try:
         await records.storage().write(file.incoming, source, mime=file.mime, size=file.size)
@@ -111,7 +110,8 @@ async def confirm(workspace: Workspace, media_id: Id) -> Arrival:
     """
     known = await records.known(workspace, media_id)
     async with checking.room(known.mime):
-        file = await confirming.claimed(await records.known(workspace, media_id))
+        known = await records.known(workspace, media_id)
+        file = None if known.source else await confirming.claimed(known)
         if file is None:
             return await get(workspace, media_id)
         try:
@@ -127,7 +127,7 @@ async def confirm(workspace: Workspace, media_id: Id) -> Arrival:
 async def cancel(workspace: Workspace, media_id: Id) -> MediaFile:
     """Take it back, unless it is ready: then it is a file as any other. Raises ``NotFound``."""
     file = await records.known(workspace, media_id)
-    taken = await records.move(file, [*UNFINISHED, MediaState.FAILED], state=MediaState.DELETED, claim=None)
+    taken = await records.move(file, [*UNFINISHED, MediaState.FAILED], state=MediaState.DELETED, claim=None, source="")
     if taken is None:
         return await records.known(workspace, media_id)
     with suppress(StorageError):
@@ -138,16 +138,9 @@ async def cancel(workspace: Workspace, media_id: Id) -> MediaFile:
 # --- the steps --------------------------------------------------------------------------------------------------------
 
 
-async def _keep_to(rate: Rate, user: User) -> None:
-    """Counted after it is written, so that many that begin at once do not all pass."""
-    media = MediaFile.get_pymongo_collection()
-    begun = await media.count_documents({**equal(uploader_id=user.id), "created_at": {"$gte": now() - rate.per}})
-    if begun > rate.begun:
-        raise TooOften("That were many files at once. Wait a minute and go on.", seconds=int(rate.per.total_seconds()))
-    unfinished = [await media.count_documents(equal(uploader_id=user.id, state=state)) for state in sorted(UNFINISHED)]
-    if sum(unfinished) > rate.unfinished:
-        message = f"{rate.unfinished} of your uploads are not finished yet. Finish or cancel some, and go on."
-        raise TooOften(message, seconds=int(rate.per.total_seconds()))
+def _expected(file: MediaFile) -> bool:
+    """Whether a browser may still bring something of it: what a worker fetches is no browser's."""
+    return file.state is MediaState.UPLOADING and not file.source
 
 
 async def _prepared(file: MediaFile) -> MediaFile:
@@ -163,7 +156,7 @@ async def _prepared(file: MediaFile) -> MediaFile:
 
 
 async def _arrival(file: MediaFile) -> Arrival:
-    if file.state is not MediaState.UPLOADING:
+    if not _expected(file):
         return Arrival(file)
     if not file.upload_id:
         put = await records.storage().put_url(file.incoming, mime=file.mime, size=file.size, lasts=LASTS)

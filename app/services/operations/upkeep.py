@@ -1,4 +1,5 @@
-"""What has to be looked after: limits of accounts, because servers change them; tokens that end; and planned wall times."""
+"""What has to be looked after: limits of accounts, because servers change them; tokens that end; planned wall times;
+and files that no worker fetches any more."""
 
 import asyncio
 import logging
@@ -11,6 +12,7 @@ from app import runtime
 from app.engine import access
 from app.models import EPOCH, Account, AccountState, Grant, GrantState, now, reading
 from app.queries import equal
+from app.services.media import importing
 from app.services.writing import wallclock
 from platforms import REGISTRY
 from platforms.errors import PlatformError
@@ -32,6 +34,7 @@ async def run() -> None:
             if now() - clocks_at > EVERY:  # a new time zone database comes with an upgrade, that is with a start
                 await wallclock.keep(now())
                 clocks_at = now()
+            await importing.resume(now())
             while await look_after_one(now()):
                 pass
             while await renew_one(now()):

@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from app.engine import deliveries, dispatching, outbox
+from app.engine import deliveries, dispatching, fitting, outbox
 from app.errors import Conflict, GoneOut, NotFound, Unsure
 from app.ids import Id
 from app.models import Post, State, Workspace, now, reading
@@ -49,6 +49,7 @@ async def get(workspace: Workspace, post_id: Id) -> Post:
 
 async def save(workspace: Workspace, post: Post, target: Target) -> Post:
     """Write the whole ``post`` where ``target`` says. Raises ``NotFound``, ``TooLate``, ``Conflict``, ``Unsure``."""
+    post.fit_ms = fitting.first_look(post)
     if target.post_id is None:
         try:
             await post.insert()
@@ -96,6 +97,7 @@ async def change(known: Post, changes: dict[str, Any]) -> Post:
 async def compare_and_set(known: Post, changes: dict[str, Any]) -> Post | None:
     """The post with a new revision, unless it has another one by now; what follows from it is still to be :func:`settled`."""
     fresh = {"revision": Id(), "settling": True, "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
+    fresh = {"fit_ms": fitting.first_look(known), **fresh}
     posts = Post.get_pymongo_collection()
     query = {"_id": known.id, "revision": known.revision}
     found = await posts.find_one_and_update(query, {"$set": fresh}, return_document=ReturnDocument.AFTER)

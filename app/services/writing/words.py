@@ -98,9 +98,15 @@ def _waiting(delivery: Delivery, reason: str, *, zone: str, at: datetime) -> tup
     if reason:
         passed = " Later posts of this account do not wait for it any more." if at > delivery.planned_at + IN_ORDER else ""
         return f"Retrying at {clock}" if delivery.attempts else f"Waiting until {clock}", "warn", reason + passed
+    if delivery.making is not None:
+        return "Preparing files", "progress", f"{_share(delivery.making)} {_at('Planned for', delivery.due_at, zone)}"
     if delivery.due_at <= at:
         return "Sending soon", "progress", "It is due and waits for its turn."
     return "Scheduled", "neutral", _at("Planned for", delivery.due_at, zone)
+
+
+def _share(making: float) -> str:
+    return f"{making:.0%} of its files is made to fit this network." if making else "Its files are made to fit this network."
 
 
 def _at(words: str, instant: datetime | None, zone: str) -> str:

@@ -1,1 +1,1 @@
-"""Bluesky's twin: one PDS (observed on PDS 0.5.35)."""
+"""Bluesky's twin: one PDS (observed on PDS 0.5.35), and the video service."""

@@ -14,8 +14,9 @@ from litestar.types import ControllerRouterHandler
 from platforms.base import Connector, Consent, PasswordConnector
 from platforms.sandbox.base import Look, Picture
 from platforms.sandbox.bluesky import pages, records, sessions
+from platforms.sandbox.bluesky.embeds import film_of, images_of
 from platforms.sandbox.bluesky.facets import from_facets
-from platforms.sandbox.bluesky.rules import NAME, images_of
+from platforms.sandbox.bluesky.rules import NAME
 from platforms.sandbox.store import Store
 from platforms.sandbox.values import DOMAIN, PASSWORD, Account, Post
 
@@ -23,6 +24,7 @@ _PURPOSES = {
     ("POST", "/xrpc/com.atproto.repo.createRecord"): "publish",
     ("POST", "/xrpc/com.atproto.repo.putRecord"): "publish",
     ("POST", "/xrpc/com.atproto.repo.uploadBlob"): "upload",
+    ("POST", "/xrpc/app.bsky.video.uploadVideo"): "upload",
 }
 _WORDS = {
     429: {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"},
@@ -70,10 +72,11 @@ class Bluesky:
         return f"/{NAME}/profile/{account.handle}"
 
     def look(self, store: Store, post: Post) -> Look:  # noqa: ARG002 -- everything is in the record
-        """Facets and embedded images."""
+        """Facets, and embedded images or a film."""
         record = post.body["record"]
-        pictures = [Picture(image["image"]["ref"]["$link"], image["alt"]) for image in images_of(record)]
-        return Look(from_facets(record), pictures)
+        film = film_of(record)
+        pictures = [Picture(_cid(image["image"]), image["alt"]) for image in images_of(record)]
+        return Look(from_facets(record), [_film(film)] if film else pictures)
 
     def sign_in(self, server: str) -> Sequence[tuple[str, str]]:
         """What the connect form asks for."""
@@ -83,3 +86,12 @@ class Bluesky:
         """Sign in with the sandbox's password; a handle that is new comes into being."""
         answers = {"server": server, "handle": handle + DOMAIN, "password": PASSWORD}
         return await cast(PasswordConnector, connector).connect(http, answers)
+
+
+def _film(embed: Mapping[str, Any]) -> Picture:
+    captions = tuple((caption["lang"], _cid(caption["file"])) for caption in embed.get("captions") or ())
+    return Picture(_cid(embed["video"]), embed.get("alt") or "", captions, loops=embed.get("presentation") == "gif")
+
+
+def _cid(blob: Mapping[str, Any]) -> str:
+    return str(blob["ref"]["$link"])

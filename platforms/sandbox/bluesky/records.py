@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
+from platforms.sandbox.bluesky.embeds import Unkept, check_blobs, files
 from platforms.sandbox.bluesky.rules import (
     COLLECTION,
     NAME,
     XrpcError,
-    check_blobs,
     check_record,
     check_rkey,
-    images_of,
     record_cid,
     tid,
 )
@@ -21,12 +20,14 @@ from platforms.sandbox.bluesky.sessions import (
     activity,
     create_session,
     describe_server,
+    get_service_auth,
     get_session,
     read_json,
     refresh_session,
     resolve_handle,
     viewer,
 )
+from platforms.sandbox.bluesky.videos import get_job_status, get_upload_limits, upload_video
 from platforms.sandbox.context import Call, Given, Json, Sandbox, timestamp
 from platforms.sandbox.receiving import receive
 from platforms.sandbox.values import DOMAIN, Account, Post
@@ -83,7 +84,7 @@ def _create(sandbox: Sandbox, account: Account, rkey: str, record: Json) -> Json
         text=record["text"],
         body={"cid": cid, "record": record},
         created_at=record["createdAt"],
-        media=len(images_of(record)),
+        media=files(record),
     )
     return _written(added, cid, changed=True)
 
@@ -93,7 +94,7 @@ def _replace(sandbox: Sandbox, existing: Post, record: Json) -> Json:
     changed = cid != existing.body["cid"]
     if changed:
         body = {"cid": cid, "record": record}
-        sandbox.store.replace_post(existing, text=record["text"], body=body, media=len(images_of(record)))
+        sandbox.store.replace_post(existing, text=record["text"], body=body, media=files(record))
     return _written(existing, cid, changed=changed)
 
 
@@ -159,7 +160,10 @@ async def _writer(request: Call, sandbox: Sandbox) -> tuple[Account, Json]:
     if not isinstance(record, dict):
         raise XrpcError("InvalidRequest", 'Missing required key "record" at $')
     check_record(record)
-    check_blobs(sandbox.store, account.id, record)
+    try:
+        check_blobs(sandbox.store, account.id, record)
+    except Unkept as missing:
+        raise XrpcError(missing.error, missing.message) from None
     return account, sent
 
 
@@ -239,8 +243,12 @@ router = Router(
         create_session,
         refresh_session,
         get_session,
+        get_service_auth,
         resolve_handle,
         upload_blob,
+        get_upload_limits,
+        upload_video,
+        get_job_status,
         create_record,
         put_record,
         delete_record,

@@ -10,15 +10,13 @@ from typing import Any
 
 import regex
 
-from platforms.sandbox.store import Store
+from platforms.sandbox.bluesky import embeds
 from platforms.sandbox.values import RECORD, cid
 
 NAME = "bluesky"
 COLLECTION = "app.bsky.feed.post"
 TEXT_LIMIT = 300
 """Grapheme clusters (lexicon app.bsky.feed.post)."""
-IMAGE_LIMIT = 2_000_000
-"""Bytes of one image in a post (lexicon app.bsky.embed.images)."""
 _RKEY = re.compile(r"(?!\.\.?$)[A-Za-z0-9._:~-]{1,512}")
 _TID = re.compile(r"[234567abcdefghij][2-7a-z]{12}")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,20})?(Z|[+-]\d\d:\d\d)")
@@ -70,56 +68,17 @@ def _problems(record: Mapping[str, Any]) -> Iterator[str]:
     for key in ("text", "createdAt"):
         if not isinstance(record.get(key), str):
             yield f'Missing required key "{key}" at $.record'
-    yield from _too_big("string", 3000, len(record["text"].encode()), "text")
-    yield from _too_big("grapheme", TEXT_LIMIT, _graphemes(record["text"]), "text")
+    yield from embeds.too_big("string", 3000, len(record["text"].encode()), "text")
+    yield from embeds.too_big("grapheme", TEXT_LIMIT, _graphemes(record["text"]), "text")
     if not _DATETIME.fullmatch(record["createdAt"]):
         yield f'Invalid datetime (got "{record["createdAt"]}") at $.record.createdAt'
-    yield from _too_big("array", 3, len(record.get("langs") or ()), "langs")
+    yield from embeds.too_big("array", 3, len(record.get("langs") or ()), "langs")
     for index, facet in enumerate(record.get("facets") or ()):
         if not {"byteStart", "byteEnd"} <= facet.get("index", {}).keys():
             yield f'Missing required key "byteStart" at $.record.facets[{index}].index'
-    images = images_of(record)
-    yield from _too_big("array", 4, len(images), "embed.images")
-    for index, image in enumerate(images):
-        yield from _image_problems(image, f"embed.images[{index}]")
-
-
-def _image_problems(image: Mapping[str, Any], path: str) -> Iterator[str]:
-    if not isinstance(image.get("alt"), str):
-        yield f'Missing required key "alt" at $.record.{path}'
-    blob = image.get("image")
-    if not isinstance(blob, dict) or blob.get("$type") != "blob":
-        yield f"Expected blob value type at $.record.{path}.image"
-        return
-    if not str(blob.get("mimeType")).startswith("image/"):
-        yield f'Expected "image/*" (got "{blob.get("mimeType")}") at $.record.{path}.image'
-    yield from _too_big("blob", IMAGE_LIMIT, int(blob.get("size", 0)), f"{path}.image")
+    yield from embeds.problems(record)
 
 
 def _graphemes(text: str) -> int:
     """How many there are; only a text that could have too many is counted, the others have at most as many as characters."""
     return len(text) if len(text) <= TEXT_LIMIT else len(regex.findall(r"\X", text))
-
-
-def _too_big(what: str, maximum: int, got: int, path: str) -> Iterator[str]:
-    if got > maximum:
-        yield f"{what} too big (maximum {maximum}, got {got}) at $.record.{path}"
-
-
-def images_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The images embedded in ``record``."""
-    embed = record.get("embed") or {}
-    return list(embed.get("images") or ()) if embed.get("$type") == "app.bsky.embed.images" else []
-
-
-def check_blobs(store: Store, account: str, record: Mapping[str, Any]) -> None:
-    """Every referenced blob was uploaded by this account and is what the record says. Raises ``XrpcError``."""
-    for image in images_of(record):
-        ref = image["image"]["ref"]["$link"]
-        blob = store.blob(ref, account)
-        if blob is None:
-            raise XrpcError("BlobNotFound", f"Could not find blob: {ref}")
-        if blob.mime != image["image"]["mimeType"]:
-            raise XrpcError("InvalidMimeType", f"Referenced MimeType does not match stored blob: {ref}")
-        if blob.size != image["image"]["size"]:
-            raise XrpcError("InvalidSize", f"Size does not match stored blob: {ref}")

@@ -1,5 +1,7 @@
 """Signing in to the emulated PDS: app passwords, and sessions whose refresh tokens rotate (observed on PDS 0.5.35)."""
 
+import re
+
 from litestar import get, post
 from litestar.exceptions import SerializationException
 
@@ -7,12 +9,17 @@ from platforms.sandbox.bluesky.rules import NAME, XrpcError, did
 from platforms.sandbox.context import Call, Given, Json, Sandbox
 from platforms.sandbox.quirks import Quirk
 from platforms.sandbox.store import Store
-from platforms.sandbox.values import DOMAIN, PASSWORD, Account
+from platforms.sandbox.values import DOMAIN, PASSWORD, SERVICE, Account
 
 ACCESS_LASTS = 2 * 3600.0
 REFRESH_LASTS = 90 * 24 * 3600.0
+SERVICE_LASTS = 60.0
+SERVICE_LONGEST = 3600.0
+"""Seconds that a token for another service lasts, if nobody asks for more, and at most (PDS source, getServiceAuth)."""
 GRACE = 2 * 3600.0
 """Seconds a used refresh token keeps yielding the same successor."""
+
+_DIGITS = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @get("/com.atproto.server.describeServer")
@@ -68,6 +75,24 @@ async def resolve_handle(request: Call, sandbox: Given) -> Json:
     if account is None:
         raise XrpcError("InvalidRequest", "Unable to resolve handle")
     return {"did": account.id}
+
+
+@get("/com.atproto.server.getServiceAuth")
+async def get_service_auth(request: Call, sandbox: Given) -> Json:
+    """A token for another service: which one (``aud``), for which method there (``lxm``), and until when (``exp``)."""
+    account, _ = viewer(request, sandbox)
+    asked = request.query_params
+    aud, lxm, exp = asked.get("aud", ""), asked.get("lxm", ""), asked.get("exp", "")
+    if not aud.startswith("did:"):
+        raise XrpcError("InvalidRequest", 'Error: Params must have the property "aud"')
+    if exp and not _DIGITS.fullmatch(exp):
+        raise XrpcError("InvalidRequest", "Error: exp must be an integer")
+    lasts = int(exp) - sandbox.store.clock() if exp else SERVICE_LASTS
+    if lasts < 0:
+        raise XrpcError("BadExpiration", "expiration is in past")
+    if lasts > SERVICE_LONGEST:
+        raise XrpcError("BadExpiration", "cannot request a token with an expiration more than an hour in the future")
+    return {"token": sandbox.store.issue(NAME, SERVICE, account.id, lasts=lasts, aud=aud, lxm=lxm)}
 
 
 def create_account(store: Store, handle: str, password: str) -> Account:

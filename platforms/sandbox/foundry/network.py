@@ -68,7 +68,7 @@ class Foundry:
         blob = store.blob(post.body["cid"])
         return Look(
             from_plain(post.text),
-            [Picture(blob.cid, post.body["alt"], blob.mime.startswith("video/"))] if blob and blob.data else [],
+            [Picture(blob.cid, post.body["alt"])] if blob and blob.data else [],
         )
 
     def sign_in(self, server: str) -> Sequence[tuple[str, str]]:

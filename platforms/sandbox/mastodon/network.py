@@ -16,7 +16,7 @@ from platforms.base import Connector, Consent, RegisteringConnector
 from platforms.sandbox.base import Look, Picture
 from platforms.sandbox.context import Call
 from platforms.sandbox.mastodon import instance, media, oauth, pages, statuses, timelines
-from platforms.sandbox.mastodon.rules import FILM_MIMES, ApiError
+from platforms.sandbox.mastodon.rules import ApiError
 from platforms.sandbox.mastodon.server import Server
 from platforms.sandbox.richtext import from_plain
 from platforms.sandbox.store import Store
@@ -76,7 +76,7 @@ class Mastodon:
         uploads = [store.upload(upload_id) for upload_id in post.body["media"]]
         return Look(
             from_plain(post.text),
-            [Picture(upload.cid, upload.description, upload.mime in FILM_MIMES) for upload in uploads if upload],
+            [Picture(upload.cid, upload.description) for upload in uploads if upload],
             warning=post.body["spoiler_text"],
             visibility=VISIBILITY[post.body["visibility"]],
             application=post.body["application"],

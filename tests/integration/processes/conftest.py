@@ -26,13 +26,14 @@ SHORT = {
 
 @dataclass(frozen=True)
 class Installation:
-    """A running installation. ``environment`` starts further workers; ``points`` is the folder of fault points."""
+    """A running installation with a ``worker``. ``environment`` starts further ones; ``points`` is the folder of fault points."""
 
     web: Server
     environment: dict[str, str]
     points: Path
     database: AsyncDatabase[dict[str, Any]]
     start_worker: Callable[[], Server]
+    worker: Server
 
     async def posts(self) -> list[dict[str, Any]]:
         """What the networks really have, according to the judge."""
@@ -62,6 +63,7 @@ def installation(
         "CARILLON_DATA_DIR": str(tmp_path / "data"),
         "CARILLON_SETUP_TOKEN": TOKEN,
         "CARILLON_FAULT_POINTS": str(points),
+        "CARILLON_ALLOW_PRIVATE_HOSTS": "1",  # the tests' own servers are on loopback
     }
     started: list[Server] = []
 
@@ -71,8 +73,7 @@ def installation(
         return worker
 
     web = _web(tmp_path, port, environment)
-    start_worker()
-    yield Installation(web, environment, points, database, start_worker)
+    yield Installation(web, environment, points, database, start_worker, start_worker())
     for server in (*started, web):
         server.kill()
 

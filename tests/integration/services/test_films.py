@@ -18,6 +18,7 @@ from tests.integration.services.places import Place
 from tests.integration.services.test_uploads import left_of
 from tests.integration.services.world import World, of_post, until
 from tests.photos import film
+from tests.unit.darkroom.test_pictures import moving
 
 SIZE = (128, 72)
 TELLING = {"title": "ALICE", "location": "+52.0+013.0/"}
@@ -108,10 +109,10 @@ async def test_other_addresses_of_a_film_show_nothing(world: World, alice: httpx
     assert (await alice.get(signed.replace("/file?", f"{path}?"))).status_code == 404
 
 
-async def published(world: World, file: MediaFile, **more: object) -> Mapping[str, object]:
-    """The film on Mastodon, which takes its time."""
+async def published(world: World, file: MediaFile, platform: str = "mastodon") -> Mapping[str, object]:
+    """The film on a network, which takes its time."""
     attachment = Attachment(media_id=file.id, alt="A bell that rings")
-    post = await world.publish_now("mastodon", attachments=(attachment,), **more)
+    post = await world.publish_now(platform, attachments=(attachment,))
     await world.outbox.deliver()
     [delivery] = await of_post(post)
     assert delivery.state == State.SCHEDULED, "the worker is free while the server works"
@@ -148,3 +149,17 @@ async def test_a_film_that_the_network_cannot_show_is_made_one_that_it_can(world
         if key not in (file.path, file.poster)
     ]
     assert made.endswith(".mp4")
+
+
+async def test_bluesky_prepares_a_film_before_its_post_is_written(world: World, tmp_path: Path) -> None:
+    accepted = await published(world, await kept(world, tmp_path), "bluesky")
+    assert accepted["media"] == 1
+    assert 'aria-label="A bell that rings"' in (await world.judge.http.get(str(accepted["url"]))).text
+
+
+async def test_a_gif_that_moves_goes_out_moving(world: World) -> None:
+    file = await files.add(world.workspace, moving("GIF", 24, 5))
+    accepted = await published(world, file, "bluesky")
+    page = (await world.judge.http.get(str(accepted["url"]))).text
+    assert "<video" in page
+    assert "loop" in page

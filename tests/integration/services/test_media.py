@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from app import pictures, renditions, runtime
 from app.errors import Invalid, NotFound
 from app.ids import Id
-from app.models import Attachment, MediaFile
+from app.models import Attachment, FittedFile, MediaFile
 from app.services.media import files
 from app.services.media.offers import MAX_PICTURE
 from app.storage import keys, open_storage, pieces
@@ -185,7 +185,8 @@ async def test_an_attempt_that_is_stopped_leaves_the_fitted_picture_to_the_next_
 async def test_two_accounts_that_want_the_same_picture_have_it_made_once(world: World) -> None:
     file = await large(world)
     one, other = await asyncio.gather(renditions.ready(file, RULE), renditions.ready(file, RULE))
-    assert one is other
+    assert one == other
+    assert [one.id for one in await FittedFile.find({}).to_list()] == [one.key]
 
 
 async def test_what_fits_is_the_file_itself(world: World) -> None:

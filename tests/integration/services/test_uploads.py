@@ -228,12 +228,13 @@ async def test_a_check_whose_process_is_gone_is_taken_over_when_its_time_is_up(h
 
 
 class Interrupted(Folder):
-    """A folder in which something happens just before a checked file is written, and nobody can stop that any more."""
+    """A folder in which something happens just before a file is written ``below`` a place, and nobody can stop that any more."""
 
     then: Callable[[], Awaitable[Any]] | None = None
+    below = "media/"
 
     async def write(self, key: str, source: AsyncIterable[bytes], *, mime: str, size: int | None = None) -> Stored:
-        if self.then is not None and key.startswith("media/"):
+        if self.then is not None and key.startswith(self.below):
             happens, self.then = self.then, None
             await happens()
         return await super().write(key, source, mime=mime, size=size)

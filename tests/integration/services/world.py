@@ -10,8 +10,8 @@ from typing import Any
 from beanie import Document
 
 from app import runtime
-from app.courier import PUBLISH, RECONCILE
-from app.engine import access, dispatching, pacing, publishing, reconciling
+from app.courier import FIT, PUBLISH, RECONCILE
+from app.engine import access, dispatching, fitting, pacing, publishing, reconciling
 from app.engine.backoff import Decision
 from app.ids import Id
 from app.models import (
@@ -105,6 +105,8 @@ class Outbox:
             await reconciling.reconcile(message.delivery_ids[0])
         elif message.actor == PUBLISH:
             await publishing.publish_all(message.delivery_ids)
+        elif message.actor == FIT:
+            await fitting.fit(message.delivery_ids[0])
 
     def expire(self, by: timedelta) -> None:
         """``by`` of every delay has passed."""

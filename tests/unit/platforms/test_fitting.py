@@ -395,7 +395,12 @@ def test_networks_that_need_the_same_film_share_it() -> None:
 
 
 def test_a_gif_becomes_a_film_on_bluesky_and_stays_one_on_mastodon() -> None:
-    assert rendition(GIF, bluesky.MOVING_GIFS).fitted.mime == "video/mp4"
+    film = rendition(GIF, bluesky.GIFS).fitted
+    assert (film.mime, film.loops) == ("video/mp4", True)
+    assert rendition(film, bluesky.FILMS).fitted.loops
+    still = rendition(replace(GIF, frames=1, duration=None), bluesky.GIFS)
+    assert (still.steps, still.fitted.mime, still.fitted.loops) == ((), "image/gif", False)
+    assert not rendition(PHONE, bluesky.FILMS).fitted.loops
     gifs = mastodon.rules(MASTODON, mastodon.IMAGE_MIMES).of(MediaKind.GIF)
     assert gifs is not None
     assert rendition(GIF, gifs).steps == ()

@@ -15,6 +15,7 @@ HANDLE = "alice.test"
 SERVER = "https://pds.test"
 DUE = datetime(2026, 9, 20, 8, 15, 0, 123456, tzinfo=UTC)
 PASSWORD = "abcd-efgh-ijkl-mnop"
+FILM = {"$type": "blob", "ref": {"$link": "bafkreifilm"}, "mimeType": "video/mp4", "size": 4321}
 Reply = Callable[[], httpx.Response]
 
 
@@ -36,6 +37,10 @@ class FakePds:
         self.pds_endpoint = SERVER
         self.inactive: str | None = None
         self.asked_hosts: list[str] = []
+        self.films: list[bytes] = []
+        self.upload_limits: dict[str, Any] = {"canUpload": True}
+        self.job: dict[str, Any] = {"state": "JOB_STATE_COMPLETED", "blob": FILM}
+        self.video_requests: list[httpx.Request] = []
         self._scripted: dict[str, list[Reply]] = defaultdict(list)
         self._lost: set[str] = set()
 
@@ -119,6 +124,27 @@ class FakePds:
         self.blobs[cid] = (mime, request.content)
         blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": len(request.content)}
         return httpx.Response(200, json={"blob": blob})
+
+    # The video service, which has a host of its own, and the token that leads there.
+
+    def _getServiceAuth(self, request: httpx.Request) -> httpx.Response:
+        if refusal := self._authorized(request, self.access):
+            return refusal
+        asked = request.url.params
+        return httpx.Response(200, json={"token": f"{asked['aud']} {asked['lxm']} {asked.get('exp', '')}".strip()})
+
+    def _getUploadLimits(self, request: httpx.Request) -> httpx.Response:
+        self.video_requests.append(request)
+        return httpx.Response(200, json=self.upload_limits)
+
+    def _uploadVideo(self, request: httpx.Request) -> httpx.Response:
+        self.video_requests.append(request)
+        self.films.append(request.content)
+        return httpx.Response(200, json={"jobId": f"job-{len(self.films)}", "did": DID, "state": "JOB_STATE_CREATED"})
+
+    def _getJobStatus(self, request: httpx.Request) -> httpx.Response:
+        self.video_requests.append(request)
+        return httpx.Response(200, json={"jobStatus": {"jobId": request.url.params["jobId"], "did": DID} | self.job})
 
     def _putRecord(self, request: httpx.Request) -> httpx.Response:
         if refusal := self._authorized(request, self.access):

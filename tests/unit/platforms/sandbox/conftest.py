@@ -14,6 +14,7 @@ import pytest
 from platforms.sandbox.server import create_sandbox
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(500)
 REDIRECT = "http://carillon.test/connected"
 VERIFIER = "a-verifier-that-is-long-enough-to-be-one-43-x"
 
@@ -57,6 +58,30 @@ class Pds:
         record |= more.pop("record", {})
         body = {"repo": self.did, "collection": "app.bsky.feed.post", "rkey": rkey, "record": record, **more}
         return await self.post(f"repo.{method}", json=body)
+
+    async def service(self, lxm: str = "com.atproto.repo.uploadBlob", **asked: str) -> str:
+        """A token for the video service."""
+        answer = await self.get("server.getServiceAuth", **{"aud": "did:web:sandbox.test", "lxm": lxm} | asked)
+        assert answer.is_success, answer.text
+        return answer.json()["token"]
+
+    async def film(self, data: bytes = MP4, *, token: str | None = None, **more: Any) -> httpx.Response:
+        """Uploaded to the video service."""
+        headers = _bearer(token or await self.service()) | {"content-type": more.pop("mime", "video/mp4")}
+        params = {"did": self.did, "name": "bell.mp4"} | more
+        return await self.http.post("/bluesky/xrpc/app.bsky.video.uploadVideo", content=data, headers=headers, params=params)
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        answer = await self.http.get("/bluesky/xrpc/app.bsky.video.getJobStatus", params={"jobId": job_id})
+        return answer.json()["jobStatus"]
+
+    async def limits(self) -> dict[str, Any]:
+        token = await self.service("app.bsky.video.getUploadLimits")
+        return (await self.http.get("/bluesky/xrpc/app.bsky.video.getUploadLimits", headers=_bearer(token))).json()
+
+    async def quirk(self, quirk: str, **more: Any) -> None:
+        ordered = {"platform": "bluesky", "quirk": quirk, "account": self.did, **more}
+        assert (await self.http.post("/api/quirks", json=ordered)).status_code == 201
 
     async def upload(self, data: bytes = PNG, mime: str = "image/png") -> dict[str, Any]:
         headers = {**_bearer(self.access), "content-type": mime}

@@ -31,6 +31,7 @@ async def attach(alice: Visitor, paths: Sequence[str]) -> None:
     await alice.page.get_by_label("Add images or videos").set_input_files(paths)
     if not alice.scripting:
         await alice.press("Upload the chosen files")
+    await expect(described(alice)).to_have_count(len(paths))  # before that their numbers change
     for number, path in enumerate(paths, 1):
         await alice.page.get_by_label(f"Description of image {number}").fill(Path(path).stem)
 

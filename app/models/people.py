@@ -52,7 +52,8 @@ class Workspace(Identified, Document):
     """A tenant: everything but users belongs to exactly one. ``zone`` is the IANA key new posts start with.
 
     A delivery that was never tried and is later than ``late_after`` (minutes) is treated as ``late_policy`` says. With
-    ``alt_required`` nothing is scheduled or published whose files lack a description that its network would keep.
+    ``alt_required`` nothing is scheduled or published whose files lack a description that its network would keep. A file that no
+    post needs is deleted ``keep_files`` days after its last use; 0: never.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Workspace(Identified, Document):
     late_policy: LatePolicy = LatePolicy.ASK
     late_after: int = 60
     alt_required: bool = False
+    keep_files: int = 0
     created_at: Instant = Field(default_factory=now)
 
     class Settings:

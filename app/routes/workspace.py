@@ -14,7 +14,7 @@ from app.routes.templating import page
 from app.services.people import workspaces
 from app.services.people.users import Identity
 
-_FIELDS = ("name", "zone", "late_policy", "late_after")
+_FIELDS = ("name", "zone", "late_policy", "late_after", "keep_files")
 
 
 @get("/workspace")

@@ -1,4 +1,5 @@
-"""What grows with use and nobody needs any more is removed: old attempts, what has expired, and uploads nobody finished.
+"""What grows with use and nobody needs any more is removed: old attempts, what has expired, uploads nobody finished, and
+files that went out long ago.
 
 MongoDB removes the expired by itself; the embedded engine takes the index and does nothing. Evidence must not go by age alone, so
 attempts are no matter for such an index on either of them.
@@ -14,7 +15,7 @@ from beanie import Document
 
 from app import runtime
 from app.models import FINAL, Delivery, LoginSession, PastAttempt, PendingChoice, PendingConnection, State, now, reading
-from app.services.media import expiring
+from app.services.media import expiring, keeping
 from app.storage.sweeping import sweep
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ async def run() -> None:
             removed = await remove_attempts(now())
             await remove_idle(now())
             await expiring.expire(now())
+            await keeping.drop_fitted(now())
             await sweep(runtime.current().storage, now())
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")

@@ -61,6 +61,8 @@ def said(delivery: Delivery, *, zone: str, at: datetime) -> tuple[str, str, str]
             return _waiting(delivery, reason, zone=zone, at=at)
         case State.PUBLISHING if delivery.due_at > at:
             return "Getting ready", "progress", _at("Planned for", delivery.due_at, zone)
+        case State.PUBLISHING if delivery.attachments and delivery.fenced_at == EPOCH:
+            return "Getting ready", "progress", "Its files are made ready and uploaded."
         case State.PUBLISHING:
             return "Sending", "progress", "It is being sent right now."
         case State.PROCESSING:
@@ -100,6 +102,8 @@ def _waiting(delivery: Delivery, reason: str, *, zone: str, at: datetime) -> tup
         return f"Retrying at {clock}" if delivery.attempts else f"Waiting until {clock}", "warn", reason + passed
     if delivery.making is not None:
         return "Preparing files", "progress", f"{_share(delivery.making)} {_at('Planned for', delivery.due_at, zone)}"
+    if delivery.processing_at > EPOCH:
+        return "Preparing files", "progress", "Its files are on their way; it is sent as soon as they are ready."
     if delivery.due_at <= at:
         return "Sending soon", "progress", "It is due and waits for its turn."
     return "Scheduled", "neutral", _at("Planned for", delivery.due_at, zone)

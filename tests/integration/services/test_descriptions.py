@@ -9,7 +9,7 @@ from app.services.writing import composing, posts
 from tests.integration.services.test_forms import part, send
 from tests.integration.services.world import World, of_post
 
-SETTINGS = {"name": b"Alice's", "zone": b"Europe/Berlin", "late_policy": b"ask", "late_after": b"60"}
+SETTINGS = {"name": b"Alice's", "zone": b"Europe/Berlin", "late_policy": b"ask", "late_after": b"60", "keep_files": b"0"}
 
 
 async def choose(alice: httpx.AsyncClient, world: World, *, required: bool) -> Workspace:

@@ -19,7 +19,7 @@ FORMS = {
     "/compose/preview": ["text", "account", "language", "zone", "media"],
     "/accounts/connect/bluesky": ["server", "handle", "password"],
     "/accounts/connect/mastodon": ["server"],
-    "/workspace": ["name", "zone", "late_policy", "late_after", "alt_required"],
+    "/workspace": ["name", "zone", "late_policy", "late_after", "keep_files", "alt_required"],
     "/sign-in": ["email", "password", "next"],
     "/setup": ["email", "name", "password", "workspace_name", "zone", "token"],
     f"/posts/{NOWHERE}/reschedule": ["date", "time", "zone"],

@@ -6,7 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from app.models import FINAL, Part, Receipt, State, Trouble
+from app.ids import Id
+from app.models import FINAL, Attachment, Part, Receipt, State, Trouble
 from app.services.writing import views, words
 from app.services.writing.words import DeliveryView
 from tests.unit.services.documents import NOON, account, delivery
@@ -28,6 +29,16 @@ def test_what_is_only_made_ready_is_not_called_sending() -> None:
     ahead = row(State.PUBLISHING, late=-timedelta(seconds=5))
     assert (ahead.label, ahead.detail) == ("Getting ready", "Planned for 30 November 2026, 12:00.")
     assert row(State.PUBLISHING, late=timedelta()).label == "Sending"
+    files = {"attachments": [Attachment(media_id=Id())]}
+    assert row(State.PUBLISHING, late=timedelta(), **files).label == "Getting ready"
+    assert row(State.PUBLISHING, late=timedelta(), fenced_at=NOON, **files).label == "Sending"
+
+
+def test_files_that_are_made_or_processed_are_told() -> None:
+    made = row(State.SCHEDULED, making=0.4)
+    assert (made.label, made.tone) == ("Preparing files", "progress")
+    assert made.detail == "40% of its files is made to fit this network. Planned for 30 November 2026, 12:00."
+    assert row(State.SCHEDULED, processing_at=NOON, late=timedelta(seconds=5)).label == "Preparing files"
 
 
 # --- a post's status --------------------------------------------------------------------------------------------------

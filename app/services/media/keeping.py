@@ -59,7 +59,7 @@ async def needed_among(workspace_id: Id, media_ids: set[Id]) -> set[Id]:
 
 
 async def holding(workspace_id: Id, media_ids: set[Id]) -> list[Post]:
-    """The posts that hold any of the files, for all accounts or for one. The embedded engine finds nothing within lists by ``$in``."""
+    """The posts that hold any of the files, for all accounts or for one. The embedded engine finds no ``$in`` within lists."""
     lists = ("attachments", "variants.attachments")
     places = [{f"{each}.media_id": str(media_id)} for each in lists for media_id in sorted(media_ids)]
     return await reading.find(Post, {**equal(workspace_id=workspace_id), "$or": places})

@@ -141,8 +141,8 @@ async def _spawn() -> list[asyncio.Task[None]]:
 
 async def stop() -> None:
     """Save what is being renewed, give back what came in the last moment, then close the connections."""
-    await renditions.stop()
     await asyncio.gather(access.settle(), bringing.hand_over())
+    await renditions.stop()
     await runtime.stop()
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "Limits",
     "Progress",
     "Unfit",
+    "begin",
     "clean",
     "end_all",
     "limits",
@@ -139,6 +140,11 @@ async def _develop(job: Job, allowed: Limits, progress: Progress | None) -> Medi
     pool = _PICTURES if allowed == PICTURE else _FILMS
     job = replace(job, memory=allowed.memory, seconds=allowed.seconds, written=allowed.written)
     return await loop.run_in_executor(pool, _in_darkroom, job, allowed.patience, told)
+
+
+def begin() -> None:
+    """Files are opened, until :func:`end_all`."""
+    _ending.clear()
 
 
 def end_all() -> None:

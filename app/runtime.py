@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from app import database
+from app import database, pictures
 from app.courier import Courier
 from app.sealing import Sealer
 from app.settings import Settings
@@ -55,6 +55,7 @@ async def start(settings: Settings, courier: Courier, *, name: str | None = None
     """Connect everything; call once per process, on the event loop that will do the work."""
     global _current  # noqa: PLW0603
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the address of every request
+    pictures.begin()
     given = settings.setup_token
     _current = Runtime(
         settings=settings,

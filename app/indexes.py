@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 Listing = Mapping[str, Any]
 """One index as ``listIndexes`` tells it, or as ``createIndexes`` takes it: ``name``, ``key`` and options."""
 
-RETIRED: Mapping[str, frozenset[str]] = MappingProxyType({"deliveries": frozenset({"account_due", "due", "account_next"})})
+RETIRED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"deliveries": frozenset({"account_due", "due", "account_next"}), "media": frozenset({"newest"})}
+)
 """Collection to the names of indexes that earlier versions made there. Add a name when an index is removed or renamed."""
 
 _NOT_FOUND = 27

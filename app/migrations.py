@@ -42,7 +42,7 @@ _GRANT_STATES = {
 }
 
 
-VERSION = 1
+VERSION = 2
 """Of the documents' form. Count it up with every new step."""
 
 _MIXED = timedelta(days=1)
@@ -72,7 +72,9 @@ async def run() -> None:
     await Account.get_pymongo_collection().database.drop_collection("buckets")  # rates were counted there (until 0.1)
     await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH, line_until=EPOCH)
     await _add(Delivery, awaited=False, turn=None)
-    await _add(MediaFile, state=MediaState.READY)
+    await _add(MediaFile, state=MediaState.READY, pin_ms=0)
+    await _derived(MediaFile, "order")
+    await _derived(Post, "holds")
     await _due()
 
 
@@ -97,6 +99,14 @@ async def _due() -> None:
             {"_id": seen.id, "move_id": seen.move_id, "due_ms": {"$exists": False}},
             {"$set": {"due_ms": seen.due_ms, "not_before": asked_about}},
         )
+
+
+async def _derived(model: type[Document], name: str) -> None:
+    """A field that follows from the others; whoever saves the document meanwhile writes it too."""
+    collection = model.get_pymongo_collection()
+    for seen in await reading.find(model, {name: {"$exists": False}}):
+        fresh = {"_id": seen.id, name: {"$exists": False}}
+        await collection.update_one(fresh, {"$set": {name: getattr(seen, name)}})
 
 
 async def _add(model: type[Document], **fields: Any) -> None:

@@ -111,12 +111,13 @@ def recognise(head: bytes) -> str:
         raise Invalid({"media": str(refusal)}) from None
 
 
-async def clean(source: Path, target: Path, mime: str, *, poster: Path | None = None) -> MediaFacts:
+async def clean(source: Path, target: Path, mime: str, *, poster: Path | None = None, thumb: Path | None = None) -> MediaFacts:
     """``source``, recognised as ``mime``, as ``target``, without what it tells about its maker.
 
-    ``poster`` gets the picture that stands for a film. Raises ``Invalid`` (field ``media``).
+    ``poster`` gets the picture that stands for a film, ``thumb`` a small WebP, unless the file itself is one. Raises
+    ``Invalid`` (field ``media``).
     """
-    job = Job("clean", str(source), str(target), poster=str(poster or ""))
+    job = Job("clean", str(source), str(target), poster=str(poster or ""), thumb=str(thumb or ""))
     try:
         return await _develop(job, COPY if mime.startswith("video/") else PICTURE, None)
     except Unfit as refusal:

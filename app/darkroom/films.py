@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.darkroom import colours, encoding
 from app.darkroom.containers import Film, opened, refuse, starts_fast
-from app.darkroom.pictures import turned
+from app.darkroom.pictures import thumbnail, turned
 from app.darkroom.protocol import Facts, Progress, Recipe, Step
 
 _ORIENTATIONS = {0: 1, -90: 6, 90: 8, 180: 3, -180: 3}
@@ -29,8 +29,8 @@ _MICROSECONDS = 1_000_000
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def probe(source: Path, mime: str, poster: Path | None = None) -> Facts:
-    """What the film is; ``poster`` gets its first picture, upright. Raises :class:`Refused`."""
+def probe(source: Path, mime: str, poster: Path | None = None, thumb: Path | None = None) -> Facts:
+    """What the film is; ``poster`` gets its first picture, upright, and ``thumb`` a small one. Raises :class:`Refused`."""
     with opened(source, mime) as film:
         first = _first(film)
         facts = _facts(film, first, mime, source)
@@ -38,6 +38,8 @@ def probe(source: Path, mime: str, poster: Path | None = None) -> Facts:
     still.thumbnail(_POSTER, Image.Resampling.LANCZOS)
     if poster:
         still.save(poster, "JPEG", quality=_POSTER_QUALITY)
+    if thumb:
+        thumb.write_bytes(thumbnail(still))
     return facts | {"colour": colours.dominant(still)}
 
 
@@ -90,14 +92,14 @@ def _shown(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
 # --- making -----------------------------------------------------------------------------------------------------------
 
 
-def clean(source: Path, target: Path, mime: str, poster: Path | None = None) -> Facts:
+def clean(source: Path, target: Path, mime: str, poster: Path | None = None, thumb: Path | None = None) -> Facts:
     """The same film in a new container of its kind, bit for bit, and nothing about its maker. Raises :class:`Refused`.
 
-    ``poster`` as in :func:`probe`.
+    ``poster`` and ``thumb`` as in :func:`probe`.
     """
     kind = mime if mime in _CONTAINERS else "video/mp4"
     _copied(source, target, mime, kind, sound=True)
-    return probe(target, kind, poster)
+    return probe(target, kind, poster, thumb)
 
 
 def render(source: Path, target: Path, mime: str, recipe: Recipe) -> Facts:

@@ -39,6 +39,13 @@ _DEVELOPED = 95
 """Quality of the one encoding of what no browser shows (HEIC), or shows lying on its side."""
 _OPTIMIZED = 40_000_000
 """Pixels: libjpeg holds all of a larger one twice over to find better tables, and there is no memory for that."""
+THUMB = 480
+"""Pixels of a small picture's longer side: twice what a grid shows."""
+_THUMB_QUALITY = 78
+_LIGHT = 40_000
+"""Bytes that a grid may load as they are."""
+_NOT_SCALED = {"1", "P", "PA", "F"}
+"""Modes whose pixels have no mean, or one that is no shade."""
 _ROOM_PER_PIXEL, _LEAST_ROOM, _MOST_ROOM = 4, 65_536, 400_000_000
 """Bytes set aside while a picture is encoded."""
 
@@ -100,17 +107,33 @@ def probe(source: Path, mime: str) -> Facts:
     return _facts(unpacked(image), mime, _motion(data, mime), orientation, size=len(data))
 
 
-def clean(source: Path, target: Path, mime: str) -> Facts:
-    """The same picture without what it tells about its maker: bit for bit where browsers show it so. Raises :class:`Refused`."""
+def clean(source: Path, target: Path, mime: str, thumb: Path | None = None) -> Facts:
+    """The same picture without what it tells about its maker: bit for bit where browsers show it so. Raises :class:`Refused`.
+
+    ``thumb`` gets a small one, unless the picture itself is one.
+    """
     data = source.read_bytes()
     orientation = orientation_of(image := opened(data, mime), mime)
     if mime not in _SHOWN_EVERYWHERE or (mime != "image/jpeg" and orientation != 1):
         data, mime = _developed(unpacked(image), mime, orientation)
         orientation = 1
     left = _stripped(data, mime, orientation)
-    facts = _facts(unpacked(opened(left.data, mime)), mime, left, orientation, size=len(left.data))
+    facts = _facts(shown := unpacked(opened(left.data, mime)), mime, left, orientation, size=len(left.data))
     target.write_bytes(left.data)
+    if thumb and (max(shown.size) > THUMB or len(left.data) > _LIGHT):
+        thumb.write_bytes(thumbnail(shown, orientation))
     return facts
+
+
+def thumbnail(image: Image.Image, orientation: int = 1) -> bytes:
+    """``image`` upright, as a WebP of at most :data:`THUMB` pixels a side; of one that moves the first picture."""
+    picture = colours.for_screens(image) if image.mode in _NOT_SCALED or "transparency" in image.info else image
+    share = min(1.0, THUMB / max(picture.size))
+    width, height = (max(1, round(side * share)) for side in picture.size)
+    small = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    small.info = dict(picture.info)
+    small = turned(colours.for_screens(small), orientation)
+    return _encoder("image/webp", small)(small, _THUMB_QUALITY)
 
 
 def _stripped(data: bytes, mime: str, orientation: int) -> stripping.Stripped:

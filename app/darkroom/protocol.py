@@ -27,14 +27,15 @@ class Refused(Exception):
 class Job:
     """One task: ``clean`` (``source`` to ``target``, losing what tells about its maker), ``render`` (by ``recipe``) or ``probe``.
 
-    ``poster``: where a picture of a film goes, ``""`` for nowhere. The rest are limits: ``memory`` and ``written`` in bytes,
-    ``seconds`` of processor time.
+    ``poster``: where a picture of a film goes, ``thumb``: a small one of anything; ``""`` for nowhere. The rest are limits:
+    ``memory`` and ``written`` in bytes, ``seconds`` of processor time.
     """
 
     task: str
     source: str
     target: str = ""
     poster: str = ""
+    thumb: str = ""
     recipe: Recipe = field(default_factory=list)
     memory: int = 0
     seconds: int = 0

@@ -24,7 +24,7 @@ def _picture(job: Job, mime: str) -> Facts:
     if job.task == "probe":
         return pictures.probe(source, mime)
     if job.task == "clean":
-        return pictures.clean(source, target, mime)
+        return pictures.clean(source, target, mime, _path(job.thumb))
     if job.recipe[-1]["step"] == "transcode":
         return animations.filmed(source, target, mime, job.recipe)
     return pictures.render(source, target, mime, job.recipe)
@@ -33,9 +33,13 @@ def _picture(job: Job, mime: str) -> Facts:
 def _film(job: Job, mime: str) -> Facts:
     from app.darkroom import films  # noqa: PLC0415
 
-    source, target, poster = Path(job.source), Path(job.target), Path(job.poster) if job.poster else None
+    source, target = Path(job.source), Path(job.target)
     if job.task == "probe":
-        return films.probe(source, mime, poster)
+        return films.probe(source, mime, _path(job.poster), _path(job.thumb))
     if job.task == "clean":
-        return films.clean(source, target, mime, poster)
+        return films.clean(source, target, mime, _path(job.poster), _path(job.thumb))
     return films.render(source, target, mime, job.recipe)
+
+
+def _path(name: str) -> Path | None:
+    return Path(name) if name else None

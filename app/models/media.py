@@ -42,7 +42,10 @@ class MediaFile(Identified, Document):
     ``facts`` is all that was found (:func:`app.pictures.stored`); empty for files from before it was kept. ``name`` is what its
     owner calls it, ``alt`` the description that a post begins with, ``focus`` the point that a crop keeps, as shares of width and
     height from the left upper corner. ``folder`` is where the library lists it, ``""`` at the top. A film has a ``poster``, the
-    storage key of the JPEG that stands for it, and may have ``captions``.
+    storage key of the JPEG that stands for it, and may have ``captions``. ``thumb`` is the key of a small WebP; ``""`` where the
+    file itself is small, or was there before there were any. ``order`` repeats the id, which sorts by age, for the index.
+
+    ``pin_ms`` (milliseconds since 1970) is until when a post that holds it may be on its way into the database.
 
     Until it is ready, ``mime`` and ``size`` are what the browser claims, and ``path`` is empty, which is no key.
     ``incoming`` is where the browser puts it, ``upload_id`` the storage's upload if it comes in parts. ``claim`` is the one who
@@ -65,6 +68,9 @@ class MediaFile(Identified, Document):
     focus: tuple[float, float] = (0.5, 0.5)
     folder: str = ""
     poster: str = ""
+    thumb: str = ""
+    order: str = ""
+    pin_ms: int = 0
     captions: tuple[Captions, ...] = ()
     uploader_id: Id | None = None
     incoming: str = ""
@@ -81,10 +87,15 @@ class MediaFile(Identified, Document):
     class Settings:
         name = "media"
         indexes: ClassVar = [
-            IndexModel([("workspace_id", ASCENDING), ("created_at", DESCENDING)], name="newest"),
+            IndexModel([("workspace_id", ASCENDING), ("state", ASCENDING), ("order", DESCENDING)], name="by_order"),
             IndexModel([("uploader_id", ASCENDING), ("created_at", ASCENDING)], name="uploader"),
             IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="unfinished"),
         ]
+
+    def model_post_init(self, context: object) -> None:
+        """The order follows from the id."""
+        super().model_post_init(context)
+        self.order = self.id
 
 
 class FittedFile(Document):

@@ -409,6 +409,17 @@ async def test_a_document_is_found_by_what_a_list_inside_a_list_holds(jobs: Asyn
     assert await found(jobs, {"$or": [{"files.of": "a"}, {"rows.files.of": "a"}]}) == [1]
 
 
+async def test_documents_are_found_by_one_of_many_that_a_list_holds_with_an_index_and_without(
+    jobs: AsyncCollection[Document],
+) -> None:
+    await insert(jobs, job(1, holds=["a", "b"]), job(2, holds=["c"]), job(3, holds=[]), job(4))
+    query = {"state": {"$eq": "scheduled"}, "holds": {"$in": ["b", "c", "d"]}}
+    assert await found(jobs, query) == [1, 2]
+    await jobs.create_index([("state", 1), ("holds", 1)])
+    assert await found(jobs, query) == [1, 2]
+    assert await found(jobs, {**query, "holds": {"$in": ["a"]}}) == [1]
+
+
 async def test_more_documents_than_one_reply_holds_are_all_read(jobs: AsyncCollection[Document]) -> None:
     await insert(jobs, *(job(number) for number in range(250)))
     assert len(await jobs.find({}).to_list()) == 250

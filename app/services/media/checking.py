@@ -22,19 +22,24 @@ _pictures, _films = asyncio.Semaphore(_PICTURES_AT_ONCE), asyncio.Semaphore(_FIL
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A file without what it tells about its maker, on our disk; ``poster`` is the picture that stands for a film."""
+    """A file without what it tells about its maker, on our disk.
+
+    ``poster`` is the picture that stands for a film, ``thumb`` a small one, where they were made.
+    """
 
     file: Path
     facts: MediaFacts
     poster: Path | None
+    thumb: Path | None
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where it lies in the storage; ``poster`` is ``""`` where there is none."""
+    """Where it lies in the storage; ``poster`` and ``thumb`` are ``""`` where there is none."""
 
     path: str
     poster: str = ""
+    thumb: str = ""
 
 
 def room(mime: str) -> asyncio.Semaphore:
@@ -46,21 +51,27 @@ def room(mime: str) -> asyncio.Semaphore:
 async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[Cleaned]:
     """What comes of ``source``, for as long as the block lasts. Raises ``Invalid`` (field ``media``)."""
     with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
-        came, clean, poster = (Path(folder, name) for name in ("source", "target", "poster"))
+        came, clean, poster, thumb = (Path(folder, name) for name in ("source", "target", "poster", "thumb"))
         await to_disk(_limited(source), came)
-        facts = await pictures.clean(came, clean, _type(came), poster=poster)
-        yield Cleaned(clean, facts, poster if poster.exists() else None)
+        facts = await pictures.clean(came, clean, _type(came), poster=poster, thumb=thumb)
+        yield Cleaned(clean, facts, *(made if made.exists() else None for made in (poster, thumb)))
 
 
 async def kept(workspace_id: Id, media_id: Id, clean: Cleaned) -> Placed:
     """Put what was cleaned in its place in the storage. Each file whole, or not at all."""
     path = keys.original(workspace_id, media_id, clean.facts.mime)
     await _write(path, clean.file, mime=clean.facts.mime, size=clean.facts.size)
-    if clean.poster is None:
-        return Placed(path)
-    poster = keys.beside(path, "poster", mime="image/jpeg")
-    await _write(poster, clean.poster, mime="image/jpeg")
-    return Placed(path, poster)
+    poster = await _beside(path, "poster", clean.poster, mime="image/jpeg")
+    return Placed(path, poster, await _beside(path, "thumb", clean.thumb, mime="image/webp"))
+
+
+async def _beside(path: str, name: str, made: Path | None, *, mime: str) -> str:
+    """Its key, or ``""`` where nothing was made."""
+    if made is None:
+        return ""
+    key = keys.beside(path, name, mime=mime)
+    await _write(key, made, mime=mime)
+    return key
 
 
 async def _write(key: str, file: Path, *, mime: str, size: int | None = None) -> None:

@@ -54,7 +54,7 @@ async def checked(file: MediaFile) -> MediaFile:
     except Missing:
         raise NotThere from None
     found = {"mime": facts.mime, "size": facts.size, "width": facts.width, "height": facts.height}
-    found |= {"path": placed.path, "poster": placed.poster, "facts": pictures.stored(facts), "source": ""}
+    found |= {"path": placed.path, "poster": placed.poster, "thumb": placed.thumb, "facts": pictures.stored(facts), "source": ""}
     return await _finished(file, state=MediaState.READY, **found)
 
 

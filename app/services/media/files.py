@@ -45,6 +45,7 @@ async def receive(workspace: Workspace, source: AsyncIterable[bytes], *, name: s
         facts=pictures.stored(facts),
         path=placed.path,
         poster=placed.poster,
+        thumb=placed.thumb,
     ).insert()
 
 
@@ -78,9 +79,9 @@ async def describe(
 
 
 async def used_by(workspace: Workspace, media_id: Id) -> list[Post]:
-    """The posts that hold the file. Asked, not stored: nothing has to be kept in step."""
-    places = ("attachments.media_id", "variants.attachments.media_id")
-    return await reading.find(Post, {**equal(workspace_id=workspace.id), "$or": [{place: str(media_id)} for place in places]})
+    """The posts that hold the file, for all accounts or for one; the newest first."""
+    held = {**equal(workspace_id=workspace.id), "holds": {"$in": [media_id]}}
+    return sorted(await reading.find(Post, held), key=lambda post: post.order, reverse=True)
 
 
 # --- signed links -----------------------------------------------------------------------------------------------------
@@ -91,13 +92,18 @@ def url(file: MediaFile) -> str:
     return _link("poster" if file.poster else "file", file)
 
 
+def thumb_url(file: MediaFile) -> str:
+    """Such a link to a small picture of it; where there is none, to the one that :func:`url` has."""
+    return _link("thumb", file) if file.thumb else url(file)
+
+
 def film_url(file: MediaFile) -> str:
     """Such a link to a film itself; ``""`` for a picture."""
     return _link("file", file) if file.mime.startswith("video/") else ""
 
 
 async def signed(what: str, media_id: str, until: int, signature: str) -> Stored:
-    """What lies in the storage behind a signed link: of the ``file``, or its ``poster``.
+    """What lies in the storage behind a signed link: of the ``file``, its ``poster`` or its ``thumb``.
 
     Raises ``NotFound`` for a wrong or old signature, as for a missing file.
     """
@@ -107,11 +113,13 @@ async def signed(what: str, media_id: str, until: int, signature: str) -> Stored
     file = await reading.get(MediaFile, Id(media_id))
     if file is None or file.state is not MediaState.READY:
         raise NotFound
+    places = {"poster": (file.poster, "image/jpeg"), "thumb": (file.thumb, "image/webp")}
+    path, mime = places.get(what, (file.path, file.mime))
     try:
-        stored = await runtime.current().storage.head(file.poster if what == "poster" else file.path)
+        stored = await runtime.current().storage.head(path)
     except Missing:
         raise NotFound from None
-    return replace(stored, mime="image/jpeg" if what == "poster" else file.mime)  # old keys name no type
+    return replace(stored, mime=mime)  # old keys name no type
 
 
 def _link(what: str, file: MediaFile) -> str:

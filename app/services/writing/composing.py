@@ -41,6 +41,11 @@ class AttachedMedia:
         return cls(file, attachment, files.url(file), files.film_url(file))
 
     @property
+    def thumb(self) -> str:
+        """A link to a small picture of it."""
+        return files.thumb_url(self.file)
+
+    @property
     def length(self) -> str:
         """A film's, as ``0:42``; ``""`` for what has none."""
         seconds = self.file.facts.get("duration") if self.film else None

@@ -98,6 +98,7 @@ async def compare_and_set(known: Post, changes: dict[str, Any]) -> Post | None:
     """The post with a new revision, unless it has another one by now; what follows from it is still to be :func:`settled`."""
     fresh = {"revision": Id(), "settling": True, "settling_at": now(), "updated_at": now(), "canceled": False, **changes}
     fresh = {"fit_ms": fitting.first_look(known), **fresh}
+    fresh["holds"] = Post.model_validate(known.model_dump() | fresh).holds
     posts = Post.get_pymongo_collection()
     query = {"_id": known.id, "revision": known.revision}
     found = await posts.find_one_and_update(query, {"$set": fresh}, return_document=ReturnDocument.AFTER)

@@ -53,7 +53,7 @@ async def test_a_film_is_kept_as_it_came_with_a_poster_and_tells_nothing(here: P
     assert file.facts["duration"] == pytest.approx(1, abs=0.1)
     assert b"ALICE" not in await here.all_of(file.path)
     assert Image.open(BytesIO(await here.all_of(file.poster))).size == SIZE
-    assert sorted(await left_of(here, file)) == sorted([file.path, file.poster])
+    assert sorted(await left_of(here, file)) == sorted([file.path, file.poster, file.thumb])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_a_film_that_the_network_cannot_show_is_made_one_that_it_can(world
     [made] = [
         key
         for key in await left_of(Place(runtime.current().storage, "", world.judge.http, file.workspace_id), file)
-        if key not in (file.path, file.poster)
+        if key not in (file.path, file.poster, file.thumb)
     ]
     assert made.endswith(".mp4")
 

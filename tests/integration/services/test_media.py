@@ -22,6 +22,7 @@ from platforms.fitting import AS_THEY_ARE, Choices, Rendition, Shape
 from tests.contract.harness import picture, whole
 from tests.integration.services.places import bucket_settings
 from tests.integration.services.world import World, put
+from tests.photos import landscape
 from tests.servers import s3
 
 
@@ -38,7 +39,7 @@ def photo() -> bytes:
 
 def link(url: str) -> tuple[str, str, int, str]:
     """The parts of a signed link, as the route gets them."""
-    found = re.fullmatch(r"/media/(\w+)/(file|poster)\?until=(\d+)&sig=([\w-]+)", url)
+    found = re.fullmatch(r"/media/(\w+)/(file|poster|thumb)\?until=(\d+)&sig=([\w-]+)", url)
     assert found is not None
     return found[2], found[1], int(found[3]), found[4]
 
@@ -86,12 +87,29 @@ async def test_a_signed_link_shows_the_picture_without_a_session(world: World) -
     assert (stored.key, stored.mime, stored.size) == (file.path, "image/jpeg", file.size)
 
 
+async def test_a_large_picture_is_shown_small_and_upright_and_a_small_one_as_it_is(world: World) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = BytesIO()
+    landscape(1600, 900).save(out, "JPEG", quality=90, exif=exif.tobytes())
+    file = await files.add(world.workspace, out.getvalue())
+    small = await files.signed(*link(files.thumb_url(file)))
+    assert (small.key, small.mime) == (f"media/{world.workspace.id}/{file.id}/thumb.webp", "image/webp")
+    data = b"".join([piece async for piece in runtime.current().storage.read(small.key)])
+    with Image.open(BytesIO(data)) as image:
+        assert (image.format, image.size) == ("WEBP", (270, 480))
+    assert len(data) * 10 < file.size
+    dot = await files.add(world.workspace, photo())
+    assert files.thumb_url(dot) == files.url(dot)
+
+
 async def test_a_link_that_was_changed_shows_nothing(world: World) -> None:
     file, other = await files.add(world.workspace, photo()), await files.add(world.elsewhere, photo())
     what, media_id, until, signature = link(files.url(file))
     for changed in (
         (what, str(other.id), until, signature),
         ("poster", media_id, until, signature),
+        ("thumb", media_id, until, signature),
         (what, media_id, until + 1, signature),
         (what, media_id, until, signature[:-1] + ("A" if signature[-1] != "A" else "B")),
         (what, media_id, until, ""),
@@ -246,7 +264,7 @@ async def test_what_is_made_of_a_picture_lies_beside_it(world: World) -> None:
     rendition = renditions.planned(file, RULE)
     assert isinstance(rendition, Rendition)
     made = f"{folder}{rendition.key}.{keys.extension(rendition.fitted.mime)}"
-    assert {stored.key async for stored in runtime.current().storage.listed(folder)} == {made, file.path}
+    assert {stored.key async for stored in runtime.current().storage.listed(folder)} == {made, file.path, file.thumb}
 
 
 async def test_a_signed_link_is_answered_in_pieces_that_tell_their_size(world: World, browser: httpx.AsyncClient) -> None:

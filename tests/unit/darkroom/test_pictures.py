@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
+from app.darkroom import pictures
 from app.darkroom.protocol import Refused
 from platforms.fitting import Choices, Shape
 from platforms.mastodon.files import IMAGE_MIMES
@@ -290,3 +291,32 @@ def test_an_animation_that_has_to_be_a_still_is_its_first_picture(room: Room) ->
     fitted, facts = room.fit(moving("WEBP"), rule(mimes=frozenset({"image/jpeg"})))
     assert (facts.mime, facts.frames) == ("image/jpeg", 1)
     assert Image.open(BytesIO(fitted)).size == (48, 48)
+
+
+# --- small ones -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_whatever_its_pixels_are_a_picture_has_a_small_one(mode: str) -> None:
+    source = landscape(960, 320)
+    image = Image.new(mode, source.size) if mode in {"I;16", "F", "PA"} else source.convert(mode)
+    small = Image.open(BytesIO(pictures.thumbnail(image, 6)))
+    assert (small.format, small.size) == ("WEBP", (160, 480))
+
+
+def test_a_small_one_keeps_what_is_seen_through_and_how_colours_are_meant() -> None:
+    image = landscape(960, 320).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    small = Image.open(BytesIO(pictures.thumbnail(image)))
+    assert small.mode == "RGBA"
+    assert small.info["icc_profile"] == image.info["icc_profile"]
+    assert alike(small.convert("RGB"), image.convert("RGB").resize((480, 160))) > 0.7
+
+
+def test_what_is_small_needs_no_small_one(room: Room) -> None:
+    thumb = room.folder / "thumb"
+    room.clean(encoded(Image.new("RGB", (30, 20), "navy"), "PNG"), thumb=str(thumb))
+    assert not thumb.exists()
+    room.clean(encoded(landscape(900, 600), "PNG"), thumb=str(thumb))
+    assert 0 < thumb.stat().st_size < 40_000

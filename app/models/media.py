@@ -45,7 +45,7 @@ class MediaFile(Identified, Document):
     storage key of the JPEG that stands for it, and may have ``captions``. ``thumb`` is the key of a small WebP; ``""`` where the
     file itself is small, or was there before there were any. ``order`` repeats the id, which sorts by age, for the index.
 
-    ``pin_ms`` (milliseconds since 1970) is until when a post that holds it may be on its way into the database.
+    ``pins`` counts the posts with it that are being saved, until ``pin_ms`` (milliseconds since 1970).
 
     Until it is ready, ``mime`` and ``size`` are what the browser claims, and ``path`` is empty, which is no key.
     ``incoming`` is where the browser puts it, ``upload_id`` the storage's upload if it comes in parts. ``claim`` is the one who
@@ -70,6 +70,7 @@ class MediaFile(Identified, Document):
     poster: str = ""
     thumb: str = ""
     order: str = ""
+    pins: int = 0
     pin_ms: int = 0
     captions: tuple[Captions, ...] = ()
     uploader_id: Id | None = None

@@ -16,6 +16,9 @@ from app.storage import Missing, Stored, pieces
 MAX_ALT = 5_000
 """Characters that describe one file; networks take 500 to 2,000."""
 
+MAX_FOLDER = 60
+"""Characters of a folder's name."""
+
 LINK_TIME = timedelta(days=1)
 """Signed links stay good for one to two of these, and are the same all day, so that browsers can keep the picture."""
 
@@ -64,6 +67,7 @@ async def describe(
     name: str | None = None,
     alt: str | None = None,
     focus: tuple[float, float] | None = None,
+    folder: str | None = None,
 ) -> MediaFile:
     """What its owner says about the file; posts that hold it keep the description they have. Raises ``NotFound``, ``Invalid``."""
     file = await get(workspace, media_id)
@@ -71,7 +75,10 @@ async def describe(
         raise Invalid({"alt": f"The description has more than {MAX_ALT:,} characters. Make it shorter."})
     if focus is not None and not all(0 <= share <= 1 for share in focus):
         raise Invalid({"focus": "Choose a point inside the picture."})
-    said = {"name": None if name is None else Offer(name, "", 0).title, "alt": alt, "focus": focus and list(focus)}
+    if folder is not None and len(folder := " ".join(folder.split())) > MAX_FOLDER:
+        raise Invalid({"folder": f"The name of the folder has more than {MAX_FOLDER} characters. Choose a shorter one."})
+    title = None if name is None else Offer(name, "", 0).title
+    said = {"name": title, "alt": alt, "focus": focus and list(focus), "folder": folder}
     changes = {field: value for field, value in said.items() if value is not None}
     if changes:
         await MediaFile.get_pymongo_collection().update_one({"_id": file.id}, {"$set": changes})

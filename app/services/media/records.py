@@ -93,5 +93,6 @@ async def clear(file: MediaFile) -> None:
         await storage().abort(upload_of(file))
     if file.incoming:
         await storage().delete(file.incoming)
-    async for stored in storage().listed(f"{keys.MEDIA}{file.workspace_id}/{file.id}/"):
-        await storage().delete(stored.key)
+    for place in filter(None, (f"{keys.MEDIA}{file.workspace_id}/{file.id}/", file.path)):  # old ones lie elsewhere
+        async for stored in storage().listed(place):
+            await storage().delete(stored.key)

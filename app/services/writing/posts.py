@@ -9,6 +9,7 @@ from app.engine import deliveries, outbox
 from app.errors import Conflict, GoneOut, Invalid, TooLate, Unsure
 from app.ids import Id
 from app.models import EPOCH, Account, Delivery, Post, State, User, Workspace, now, reading
+from app.services.media import pins
 from app.services.writing import composing, saving
 from app.services.writing.composing import AttachedMedia, Preview, attached, previews
 from app.services.writing.drafts import Draft
@@ -140,7 +141,8 @@ async def reschedule(
     if post.canceled and not sure:
         raise Unsure(saving.CANCELED)
     plan = {"planned_at": at, "planned_local": f"{date}T{time}", "zone": zone}
-    return await saving.change(post, plan | _without_dropped(post, found))
+    async with pins.held(workspace, post.holds):
+        return await saving.change(post, plan | _without_dropped(post, found))
 
 
 def _without_dropped(post: Post, found: Sequence[Delivery]) -> dict[str, Any]:

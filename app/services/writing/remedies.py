@@ -9,6 +9,7 @@ from app.ids import Id
 from app.models import EDITABLE, EPOCH, IN_FLIGHT, Account, Delivery, Post, Receipt, State, Workspace, now, reading
 from app.queries import equal
 from app.services.accounts import profiles
+from app.services.media import pins
 from platforms import REGISTRY
 from platforms.errors import Unavailable
 
@@ -28,7 +29,8 @@ async def get(workspace: Workspace, delivery_id: Id) -> Delivery:
 async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = False) -> Delivery:
     """Send what failed, was given up, missed or canceled, now.
 
-    Raises ``TooLate`` when it is none of these any more, and ``Unsure`` for what somebody canceled, unless they are ``sure``.
+    Raises ``TooLate`` when it is none of these any more, ``Unsure`` for what somebody canceled, unless they are ``sure``, and
+    ``Invalid`` if one of its files is gone.
     """
     post = await outbox.finish((await get(workspace, delivery_id)).post_id)
     delivery = await get(workspace, delivery_id)
@@ -41,7 +43,8 @@ async def send_again(workspace: Workspace, delivery_id: Id, *, sure: bool = Fals
     canceled = post is not None and post.canceled
     if (canceled or delivery.state == State.CANCELED) and not sure:
         raise Unsure("It was canceled. Do you want to send it now after all?")
-    moved = await (_again_of_canceled(post, delivery) if post and canceled else _again(delivery))
+    async with pins.held(workspace, list({each.media_id for each in delivery.attachments})):
+        moved = await (_again_of_canceled(post, delivery) if post and canceled else _again(delivery))
     return _or_too_late(moved, _TOO_LATE)
 
 

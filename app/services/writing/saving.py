@@ -16,6 +16,7 @@ from app.engine import deliveries, dispatching, fitting, outbox
 from app.errors import Conflict, GoneOut, NotFound, Unsure
 from app.ids import Id
 from app.models import Post, State, Workspace, now, reading
+from app.services.media import pins
 
 CANCELED = "This post was canceled. Press the button again if it is to go out after all."
 
@@ -48,7 +49,15 @@ async def get(workspace: Workspace, post_id: Id) -> Post:
 
 
 async def save(workspace: Workspace, post: Post, target: Target) -> Post:
-    """Write the whole ``post`` where ``target`` says. Raises ``NotFound``, ``TooLate``, ``Conflict``, ``Unsure``."""
+    """Write the whole ``post`` where ``target`` says. Raises ``NotFound``, ``TooLate``, ``Conflict``, ``Unsure``.
+
+    Its files are pinned meanwhile; ``Invalid`` if one is gone.
+    """
+    async with pins.held(workspace, post.holds):
+        return await _save(workspace, post, target)
+
+
+async def _save(workspace: Workspace, post: Post, target: Target) -> Post:
     post.fit_ms = fitting.first_look(post)
     if target.post_id is None:
         try:

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from app.errors import Invalid
-from app.ids import Id
-from app.models import Attachment, MediaFile, Post
-from app.services.media import files, picking
+from app.models import Attachment, Post
+from app.services.media import files
 from app.services.writing import composing, drafts, posts
 from app.services.writing.posts import Draft, Target
 from platforms import REGISTRY
@@ -21,7 +20,7 @@ from platforms.fitting import Ratio, Shape
 from platforms.mastodon.adapter import Mastodon
 from tests.integration.services.test_forms import part, send
 from tests.integration.services.test_posts import planned
-from tests.integration.services.world import World, of_post, put
+from tests.integration.services.world import World, of_post
 
 
 class Narrow(Mastodon):
@@ -341,34 +340,3 @@ async def test_the_buttons_move_part_and_join(alice: httpx.AsyncClient, world: W
     assert await after("preview", *media, own[0], own[2]) == (there, there)  # the one that is left out is offered in its place
     for nonsense in ("earlier:", "later:x", f"earlier:{account}:x", "own"):
         await after(nonsense, *media)
-
-
-# --- from the library -------------------------------------------------------------------------------------------------
-
-
-async def named(world: World, name: str, alt: str = "") -> MediaFile:
-    file = await files.add(world.workspace, png(Image.new("RGB", (8, 8))))
-    return await files.describe(world.workspace, file.id, name=name, alt=alt)
-
-
-async def test_the_library_offers_what_is_ready_and_ones_own_newest_first(world: World) -> None:
-    old, new = await named(world, "bell (1).png"), await named(world, "tower.png", "A Bell tower")
-    await put(old, created_at=old.created_at.replace(year=2020))
-    hidden = await named(world, "bell-late.png")
-    await put(hidden, state="uploading")
-    await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
-    everything = await picking.shelf(world.workspace)
-    assert [file.id for file in everything.files] == [new.id, old.id]
-    for search, found in (("BELL", [new.id, old.id]), ("bell (", [old.id]), ("tower", [new.id]), (".*", []), ("x" * 5_000, [])):
-        assert [file.id for file in (await picking.shelf(world.workspace, search=search)).files] == found
-    first = await picking.shelf(world.workspace, count=1)
-    assert ([file.id for file in first.files], first.more) == ([new.id], True)
-
-
-async def test_only_ones_own_files_can_be_picked_in_the_order_of_the_picks(world: World) -> None:
-    bell, tower, late = [await named(world, f"{name}.png") for name in ("bell", "tower", "late")]
-    await put(late, state="uploading")
-    foreign = await files.add(world.elsewhere, png(Image.new("RGB", (8, 8))))
-    found = await picking.picked(world.workspace, [tower.id, foreign.id, late.id, Id(), bell.id])
-    assert [file.id for file in found] == [tower.id, bell.id]
-    assert await picking.picked(world.workspace, []) == []

@@ -25,6 +25,7 @@ from app.models import (
     MediaFile,
     MediaState,
     Post,
+    Workspace,
     in_millis,
     now,
     reading,
@@ -72,6 +73,7 @@ async def run() -> None:
     await Account.get_pymongo_collection().database.drop_collection("buckets")  # rates were counted there (until 0.1)
     await _add(Account, blocked_until=EPOCH, retrying_until=EPOCH, line_until=EPOCH)
     await _add(Delivery, awaited=False, turn=None)
+    await _add(Workspace, keep_files=0, swept_ms=0)
     await _add(MediaFile, state=MediaState.READY, pins=0, pin_ms=0)
     await _derived(MediaFile, "order")
     await _derived(Post, "holds")

@@ -53,7 +53,8 @@ class Workspace(Identified, Document):
 
     A delivery that was never tried and is later than ``late_after`` (minutes) is treated as ``late_policy`` says. With
     ``alt_required`` nothing is scheduled or published whose files lack a description that its network would keep. A file that no
-    post needs is deleted ``keep_files`` days after its last use; 0: never.
+    post needs is deleted ``keep_files`` days after its last use, 0: never; ``swept_ms`` is when that was looked at last, in
+    milliseconds since 1970.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Workspace(Identified, Document):
     late_after: int = 60
     alt_required: bool = False
     keep_files: int = 0
+    swept_ms: int = 0
     created_at: Instant = Field(default_factory=now)
 
     class Settings:

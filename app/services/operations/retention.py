@@ -38,6 +38,7 @@ async def run() -> None:
             await remove_idle(now())
             await expiring.expire(now())
             await keeping.drop_fitted(now())
+            await keeping.drop_files(now())
             await sweep(runtime.current().storage, now())
         except Exception:
             log.exception("tidying up failed; it is tried again in an hour")

@@ -36,7 +36,7 @@ async def planned(world: World, *platforms: str, file: MediaFile, at: timedelta 
 async def made_of(file: MediaFile) -> list[str]:
     """What lies beside the original."""
     found = [one.key async for one in runtime.current().storage.listed(f"media/{file.workspace_id}/{file.id}/")]
-    return [key for key in found if key not in (file.path, file.poster)]
+    return [key for key in found if key not in (file.path, file.poster, file.thumb)]
 
 
 async def again(post: Post) -> Post:

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from app import runtime
-from app.models import Attachment, FittedFile, MediaFile, Post, in_millis, now
-from app.services.media import keeping
+from app.models import Attachment, FittedFile, MediaFile, Post, State, in_millis, now
+from app.services.media import files, keeping
 from app.services.writing import posts
+from tests.contract.harness import picture, whole
 from tests.integration.services.test_fitting import made_of, planned
 from tests.integration.services.test_media import large
-from tests.integration.services.world import World, put
+from tests.integration.services.world import World, of_post, put
 
 MONTH = keeping.FITTED_KEPT + timedelta(minutes=1)
 
@@ -82,3 +83,87 @@ async def test_another_workspaces_posts_keep_nothing_here(world: World) -> None:
     ).insert()
     await grown_old()
     assert await keeping.drop_fitted(now()) == 1
+
+
+# --- files themselves -------------------------------------------------------------------------------------------------
+
+QUARTER = timedelta(days=90, minutes=1)
+
+
+async def wants(world: World, days: int) -> None:
+    """The workspace keeps files so long after their last use."""
+    await put(world.workspace, keep_files=days, swept_ms=0)
+
+
+async def long_ago(*documents: MediaFile | Post, by: timedelta = QUARTER) -> None:
+    """Whatever happened to them did so earlier."""
+    for one in documents:
+        clocks = ("created_at", "updated_at", "planned_at")
+        await put(one, **{name: getattr(one, name) - by for name in clocks if getattr(one, name, None)})
+
+
+async def is_there(file: MediaFile) -> bool:
+    found = await MediaFile.get(file.id)
+    lies = [one.key async for one in runtime.current().storage.listed(f"media/{file.workspace_id}/{file.id}/")]
+    assert bool(lies) == (found is not None and found.state == "ready")
+    return bool(lies)
+
+
+async def test_a_file_goes_so_long_after_its_last_use_as_its_workspace_wants(world: World) -> None:
+    file, post = await published(world)
+    unused, fresh = await large(world), await large(world)
+    await long_ago(file, post, unused)
+    for days, left in ((0, [True, True, True]), (365, [True, True, True]), (90, [False, False, True])):
+        await wants(world, days)
+        await asyncio.gather(keeping.drop_files(now()), keeping.drop_files(now()))
+        assert [await is_there(each) for each in (file, unused, fresh)] == left
+
+
+async def test_the_last_use_counts_and_not_the_age(world: World) -> None:
+    file, _ = await published(world)
+    await long_ago(file)
+    await wants(world, 90)
+    assert await keeping.drop_files(now()) == 0
+
+
+async def test_what_is_planned_or_a_draft_or_unanswered_keeps_its_file(world: World) -> None:
+    kept = [await large(world) for _ in range(3)]
+    drafted = await posts.save_draft(
+        world.workspace, world.alice, world.draft("bluesky", attachments=(Attachment(media_id=kept[0].id),))
+    )
+    waiting = await planned(world, "bluesky", file=kept[1])
+    unsure = await world.publish_now("bluesky", attachments=(Attachment(media_id=kept[2].id, alt="A bell"),))
+    [delivery] = await of_post(unsure)
+    await put(delivery, state=State.UNCONFIRMED, undecidable=True)
+    await long_ago(*kept, drafted, waiting, unsure)
+    await wants(world, 30)
+    assert await keeping.drop_files(now()) == 0
+    assert [await is_there(each) for each in kept] == [True] * 3
+
+
+async def test_other_workspaces_keep_theirs(world: World) -> None:
+    file = await files.add(world.elsewhere, await whole(picture()))
+    await long_ago(file)
+    await wants(world, 30)
+    assert await keeping.drop_files(now()) == 0
+    assert await is_there(file)
+
+
+async def test_all_files_are_looked_at_once_a_day(world: World) -> None:
+    await wants(world, 30)
+    await keeping.drop_files(now())
+    file = await large(world)
+    await long_ago(file)
+    assert await keeping.drop_files(now()) == 0
+    assert await keeping.drop_files(now() + timedelta(days=1, minutes=1)) == 1
+
+
+async def test_many_files_are_looked_at_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_BATCH", 2)
+    monkeypatch.setattr(keeping, "_BREATH", 0)
+    some = [await files.add(world.workspace, await whole(picture())) for _ in range(5)]
+    await long_ago(*some)
+    await posts.save_draft(world.workspace, world.alice, world.draft(attachments=(Attachment(media_id=some[1].id),)))
+    await wants(world, 30)
+    assert await keeping.drop_files(now()) == 4
+    assert [await is_there(each) for each in some] == [False, True, False, False, False]

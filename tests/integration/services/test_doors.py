@@ -34,7 +34,7 @@ async def test_only_a_form_with_files_may_be_large(alice: httpx.AsyncClient, pat
 
 
 async def test_a_form_with_files_has_its_limit_too(alice: httpx.AsyncClient) -> None:
-    announced = {"Content-Length": str(402 * MEGABYTE), "Content-Type": "multipart/form-data; boundary=frontier"}
+    announced = {"Content-Length": str(1026 * MEGABYTE), "Content-Type": "multipart/form-data; boundary=frontier"}
     assert (await alice.post("/compose", content=b"--frontier--", headers=announced)).status_code == 413
     fits = {**announced, "Content-Length": str(399 * MEGABYTE)}
     assert (await alice.post("/compose", content=b"--frontier--", headers=fits)).status_code == 403
@@ -53,5 +53,5 @@ async def test_who_is_signed_in_sees_the_posts(alice: httpx.AsyncClient) -> None
 
 @pytest.mark.parametrize("until", ["0", "1" + 400 * "0", "1" + 5000 * "0", "-1", "tomorrow"])
 async def test_a_link_that_somebody_made_up_shows_nothing_and_breaks_nothing(browser: httpx.AsyncClient, until: str) -> None:
-    answer = await browser.get(f"/media/{28 * '0'}?until={until}&sig=made-up")
+    answer = await browser.get(f"/media/{28 * '0'}/file?until={until}&sig=made-up")
     assert answer.status_code in (400, 404)

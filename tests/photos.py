@@ -1,6 +1,7 @@
 """Pictures and films that tests make, and how alike two pictures are."""
 
 import math
+import os
 import random
 from fractions import Fraction
 from io import BytesIO
@@ -82,4 +83,35 @@ def film(
             out.mux(sound.encode(tone))
         for stream in filter(None, (picture, sound)):
             out.mux(stream.encode(None))
+    return path
+
+
+def grainy(path: Path, *, frames: int, size: tuple[int, int], rate: int = 30, codec: str = "libx264", **options: str) -> Path:
+    """A film without sound that no other is like and that cannot be made smaller: nothing but grain. ``options`` of the encoder.
+
+    A frame has about one byte for each pixel where ``crf`` is 10 and every frame stands alone (``g="1"``).
+    """
+    with av.open(str(path), "w", format="mp4", container_options={"movflags": "faststart"}) as out:
+        picture = out.add_stream(codec, rate=rate, options={"preset": "ultrafast", **options})
+        picture.width, picture.height, picture.pix_fmt = *size, "yuv420p"
+        for number in range(frames):
+            frame = av.VideoFrame.from_image(Image.frombytes("RGB", size, os.urandom(3 * size[0] * size[1])))
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            out.mux(picture.encode(frame))
+        out.mux(picture.encode(None))
+    return path
+
+
+def repeated(scene: Path, path: Path, *, times: int, seconds: Fraction, container: str = "mp4") -> Path:
+    """``scene``, which takes so many ``seconds``, over and over: nothing is encoded, so it is quick however long it gets."""
+    with av.open(str(scene)) as source, av.open(str(path), "w", format=container) as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        packets = [(packet, packet.stream.index) for packet in source.demux() if packet.dts is not None]
+        for turn in range(times):
+            for packet, index in packets:
+                again = av.Packet(bytes(packet))
+                later = int(turn * seconds / packet.time_base)
+                again.stream, again.time_base, again.is_keyframe = copies[index], packet.time_base, packet.is_keyframe
+                again.pts, again.dts = packet.pts + later, packet.dts + later
+                out.mux(again)
     return path

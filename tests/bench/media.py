@@ -11,7 +11,6 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import psutil
 from PIL import Image, ImageOps
 
@@ -21,7 +20,7 @@ from platforms.bluesky import files as bluesky
 from platforms.fitting import Rendition, plan
 from platforms.mastodon import files as mastodon
 from platforms.mastodon.limits import BOUNDS
-from tests.photos import alike, encoded, film, landscape
+from tests.photos import alike, encoded, film, landscape, repeated
 
 _SECONDS, _SCENE = 60, 2
 _NUMBERS = {name: bound.default for name, bound in BOUNDS.items()}
@@ -51,17 +50,7 @@ def phone_film(path: Path) -> Path:
         container="mov",
         options=options | {"crf": "12"},
     )
-    with av.open(str(scene)) as source, av.open(str(path), "w", format="mov") as out:
-        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
-        packets = [(packet, packet.stream.index) for packet in source.demux() if packet.dts is not None]
-        for turn in range(_SECONDS // _SCENE):
-            for packet, index in packets:
-                again = av.Packet(bytes(packet))
-                later = int(Fraction(turn * _SCENE) / packet.time_base)
-                again.stream, again.time_base, again.is_keyframe = copies[index], packet.time_base, packet.is_keyframe
-                again.pts, again.dts = packet.pts + later, packet.dts + later
-                out.mux(again)
-    return path
+    return repeated(scene, path, times=_SECONDS // _SCENE, seconds=Fraction(_SCENE), container="mov")
 
 
 async def measure(source: Path, rule: MediaRule, folder: Path) -> str:

@@ -130,14 +130,14 @@ class Site:
             lambda: log.exists() and log.read_text().count("Worker process is ready") == crew.processes,
         )
 
-    def start_web(self) -> Server:
-        """Start one web process."""
+    def start_web(self, *, of: str = "app.asgi:served") -> Server:
+        """Start one web process, which ``of`` makes."""
         port = free_port()
         command = [
             "-m",
             "uvicorn",
             "--factory",
-            "app.asgi:served",
+            of,
             "--port",
             str(port),
             "--loop",

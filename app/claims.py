@@ -26,9 +26,9 @@ async def take(key: str, file: MediaFile) -> Id | None:
     return claim
 
 
-async def keep(key: str, claim: Id, share: float) -> None:
-    """It goes on."""
-    await _set(key, claim, {"lease_ms": in_millis(now() + LEASE), "share": share})
+async def keep(key: str, claim: Id, share: float) -> bool:
+    """It goes on; ``False`` if somebody else has taken it over."""
+    return await _set(key, claim, {"lease_ms": in_millis(now() + LEASE), "share": share})
 
 
 async def end(key: str, claim: Id) -> None:
@@ -47,5 +47,6 @@ async def touch(key: str) -> None:
     await FittedFile.get_pymongo_collection().update_one({"_id": key}, {"$set": {"used_ms": in_millis(now())}})
 
 
-async def _set(key: str, claim: Id, changes: dict[str, Any]) -> None:
-    await FittedFile.get_pymongo_collection().update_one({"_id": key, "claim": claim}, {"$set": changes})
+async def _set(key: str, claim: Id, changes: dict[str, Any]) -> bool:
+    found = await FittedFile.get_pymongo_collection().update_one({"_id": key, "claim": claim}, {"$set": changes})
+    return found.matched_count > 0

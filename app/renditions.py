@@ -115,7 +115,8 @@ async def _make(file: MediaFile, rendition: Rendition, path: str, claim: Id) -> 
             source, target = Path(folder, "source"), Path(folder, "target")
             await to_disk(storage.read(file.path), source)
             made = await pictures.render(source, target, facts(file), rendition, progress=partial(_note, path))
-            await storage.write(path, from_disk(target), mime=made.mime, size=made.size)
+            if await _is_ours(path, claim):
+                await storage.write(path, from_disk(target), mime=made.mime, size=made.size)
     finally:
         heart.cancel()
         await claims.end(path, claim)
@@ -126,12 +127,21 @@ def _note(path: str, share: float) -> None:
         _being_made[path].share = share
 
 
+async def _is_ours(path: str, claim: Id) -> bool:
+    """Whether nobody took it over while we were asleep. Two encodings are never the same, and the other's may be on its way out.
+
+    A database that is away is no reason to stop: the worst that comes of it is made twice.
+    """
+    with suppress(PyMongoError):
+        return await claims.keep(path, claim, _being_made[path].share if path in _being_made else 0.0)
+    return True
+
+
 async def _beat(path: str, claim: Id) -> None:
-    """Say that it goes on. A database that is away is no reason to stop: the worst that comes of it is made twice."""
+    """Say that it goes on."""
     while True:
         await asyncio.sleep(_HEARTBEAT)
-        with suppress(PyMongoError):
-            await claims.keep(path, claim, _being_made[path].share if path in _being_made else 0.0)
+        await _is_ours(path, claim)
 
 
 async def stop() -> None:

@@ -213,6 +213,29 @@ async def test_a_worker_that_is_gone_is_waited_for_no_longer_than_its_lease(
     assert await made_of(file) == [key]
 
 
+async def test_who_was_taken_over_keeps_nothing_of_what_it_made(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other has made may be on its way to a network: another encoding in its place would be another file."""
+    monkeypatch.setattr(fitting, "STAYS", timedelta(seconds=0.1))
+    options = {"preset": "ultrafast", "x265-params": "log-level=none"}
+    made = film(tmp_path / "bell.mp4", size=(128, 72), seconds=2, codec="libx265", options=options)
+    file = await files.add(world.workspace, made.read_bytes())
+    post = await planned(world, "mastodon", file=file)
+    making = asyncio.create_task(fitting.fit(post.id))
+
+    async def begun() -> bool:
+        return await FittedFile.find({}).count() == 1
+
+    await until(begun)
+    [document] = await FittedFile.find({}).to_list()
+    await put(document, claim=Id(), lease_ms=in_millis(now() + HOUR))
+    await making
+    while renditions._being_made:
+        await asyncio.sleep(0.05)
+    assert await made_of(file) == []
+
+
 async def test_a_publication_whose_file_is_still_made_costs_no_attempt(
     world: World, elsewhere: tuple[MediaFile, str, Id]
 ) -> None:

@@ -110,10 +110,14 @@ class DeliveryCheckpoint:
         await fences.wait_for_start()
         self._release()
 
-    def _release(self) -> None:
-        """The last look at the lease, by the clock that others go by and by the one nobody sets: who was asleep must not send."""
+    def look_at_lease(self) -> None:
+        """By the clock that others go by and by the one nobody sets. Raises ``LeaseLost``: who was asleep does nothing more."""
         if asyncio.get_running_loop().time() > self._lease_ends or self.delivery.lease_until <= now():
             raise LeaseLost
+
+    def _release(self) -> None:
+        """The last look at the lease: who was asleep must not send."""
+        self.look_at_lease()
         self.released = True
         receipts.sending.add(self.delivery.id)
 

@@ -280,6 +280,7 @@ _MADE_SOON = timedelta(seconds=5)
 
 async def _call_adapter(checkpoint: DeliveryCheckpoint) -> Outcome:
     delivery, account = checkpoint.delivery, checkpoint.account
+    checkpoint.look_at_lease()  # a large file would be uploaded for nothing
     async with checkpoint.step_limit():
         try:
             content = await contents.of_part(delivery, account, files=contents.Files.MADE)

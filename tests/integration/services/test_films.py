@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from app import runtime
+from app.engine import publishing
+from app.engine.faultpoints import CLAIMED
 from app.models import Attachment, MediaFile, MediaState, State
 from app.services.media import files, uploads
 from app.services.media.offers import Offer
 from tests.integration.services.places import Place
+from tests.integration.services.test_publishing import hold, release
 from tests.integration.services.test_uploads import left_of
-from tests.integration.services.world import World, of_post, until
+from tests.integration.services.world import World, fresh, of_post, settings, until
 from tests.photos import film
 from tests.unit.darkroom.test_pictures import moving
 
@@ -136,6 +139,26 @@ async def test_a_film_goes_out_with_its_description_and_is_uploaded_once(world: 
     assert "<video" in page
     assert 'aria-label="A bell that rings"' in page
     assert (await world.judge.counted("mastodon"))["upload"] == 1
+
+
+@pytest.mark.parametrize("platform", ["bluesky", "mastodon"])
+async def test_a_worker_that_slept_through_its_lease_uploads_nothing(world: World, tmp_path: Path, platform: str) -> None:
+    """Another one has done it all meanwhile, and the film may have a gigabyte."""
+    attachment = Attachment(media_id=(await kept(world, tmp_path)).id, alt="A bell that rings")
+    [delivery] = await of_post(await world.publish_now(platform, attachments=(attachment,)))
+    asleep = await hold(world, delivery, CLAIMED)
+    [line] = publishing._running.values()
+
+    async def arrived() -> bool:
+        await world.pass_time(settings().lease_time + timedelta(seconds=2))
+        await world.dispatch()
+        return (await fresh(delivery)).state == State.PUBLISHED
+
+    await until(arrived)
+    line.at._lease_ends = 0.0
+    await release(asleep)
+    assert (await world.judge.counted(platform))["upload"] == 1
+    assert len(await world.texts()) == 1
 
 
 async def test_a_film_that_the_network_cannot_show_is_made_one_that_it_can(world: World, tmp_path: Path) -> None:

@@ -27,6 +27,15 @@ def _judged(request: Call, sandbox: Sandbox, found: Post) -> Json:
     }
 
 
+@get("/files")
+async def files(request: Call, sandbox: Given) -> list[str]:
+    """The contents of a post's files, in their order: ``platform`` and ``id`` name a post that people can see."""
+    asked = request.query_params
+    platform = _platform(sandbox, asked.get("platform", ""))
+    found = sandbox.store.post(platform, asked.get("id", ""))
+    return [picture.cid for picture in sandbox.networks[platform].look(sandbox.store, found).pictures] if found else []
+
+
 @get("/requests")
 async def requests(sandbox: Given) -> Json:
     """``counters`` per network and purpose; ``first``: when a text was first sent, its answer, and how often it was sent.
@@ -139,6 +148,7 @@ router = Router(
     path="/api",
     route_handlers=[
         posts,
+        files,
         requests,
         list_faults,
         add_fault,

@@ -1,4 +1,4 @@
-"""Which requests a wire is to be cut or held at, and whether that happened."""
+"""Which requests a wire is to be cut or held at, whether that happened, and how often requests came."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,17 @@ class Cut:
     """Happens once. ``about``: ids (database) or words (network) that tell which delivery it is meant for."""
 
     write: str
-    about: frozenset[str]
+    about: frozenset[str | bytes]
     when: When | Hold
     made: bool = False
+
+
+@dataclass(eq=False)
+class Count:
+    """How many requests with these words have come since it was ordered."""
+
+    words: frozenset[bytes]
+    number: int = 0
 
 
 class DatabaseCuts:
@@ -51,19 +59,33 @@ class NetworkCuts:
 
     def __init__(self) -> None:
         self._ordered: list[Cut] = []
+        self._counts: list[Count] = []
 
-    def order(self, when: When | Hold, *words: str) -> Cut:
-        """Cut at the next request that carries all these ``words``."""
-        cut = Cut("request", frozenset(words), when)
+    def order(self, when: When | Hold, *words: str | bytes) -> Cut:
+        """Cut at the next request that carries all these ``words``, or in the middle of one at bytes that no other has."""
+        cut = Cut("request", frozenset(map(_bytes, words)), when)
         self._ordered.append(cut)
         return cut
+
+    def count(self, *words: str) -> Count:
+        """Count the requests that carry all these ``words`` from now on."""
+        count = Count(frozenset(map(_bytes, words)))
+        self._counts.append(count)
+        return count
 
     def forget(self) -> None:
         """Take all orders back."""
         self._ordered.clear()
+        self._counts.clear()
 
     def look(self, data: bytes) -> Found:
-        return _make(self._ordered, [cut for cut in self._ordered if all(word.encode() in data for word in cut.about)])
+        for count in self._counts:
+            count.number += all(word in data for word in count.words)
+        return _make(self._ordered, [cut for cut in self._ordered if all(_bytes(word) in data for word in cut.about)])
+
+
+def _bytes(word: str | bytes) -> bytes:
+    return word.encode() if isinstance(word, str) else word
 
 
 def _make(ordered: list[Cut], found: list[Cut]) -> When | Hold | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from tests.chaos.cuts import Count
 from tests.chaos.installation import Installation
 from tests.chaos.judge import at_rest
 from tests.chaos.networks import KNOWN, Network
@@ -97,7 +98,8 @@ class Flight:
 
     ``settled``: it is known that there will be no delivery. ``refused``: why a form was not taken. ``told`` and ``words``: what
     people were answered, and what they wrote where it is not :attr:`text`. ``due``: when the whole wave's posts are, if at one
-    time. ``line``: the posts of an account that gets several, in their order; this one is among them.
+    time. ``line``: the posts of an account that gets several, in their order; this one is among them. ``media``: the film that it
+    has; ``again``: how often that was uploaded after it was known what the network calls it.
     """
 
     house: Installation
@@ -116,6 +118,8 @@ class Flight:
     words: dict[str, str] = field(default_factory=dict)
     due: datetime | None = None
     line: list[str] = field(default_factory=list)
+    media: str = ""
+    again: Count | None = None
 
     @property
     def network(self) -> Network:
@@ -142,7 +146,8 @@ class Flight:
         due = self.due or self.house.clock.now() + by
         when = {"date": f"{due:%Y-%m-%d}", "time": f"{due:%H:%M:%S}", "action": "schedule"}
         later = delayed or self.due is not None
-        return {"text": self.text, "account": self.profile.id, "zone": "UTC"} | (when if later else {"action": "now"})
+        files = {"media": self.media} if self.media else {}
+        return {"text": self.text, "account": self.profile.id, "zone": "UTC", **files} | (when if later else {"action": "now"})
 
     async def post(self, *, delayed: bool = False, **options: str) -> None:
         """The person publishes; ``options``: the network's own, like ``visibility``."""

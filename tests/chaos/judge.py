@@ -16,8 +16,9 @@ class Verdict(StrEnum):
 
     ``KEPT``: nothing was sent, and Carillon says so. ``UNWANTED``: it was published though a person had withdrawn it in time.
     ``MISLED``: a person was told that it is done as they said, and it is not. ``PASSED``: a later post of its account was out
-    before it. ``REFUSED``: nothing was published, and Carillon gives the network's own reason. ``UNNAMED``: one post, of which
-    Carillon says that it is out and that a person must name it.
+    before it. ``INCOMPLETE``: one post, without its files, or with others. ``AGAIN``: a file was sent again that the network had,
+    and that Carillon knew the name of. ``REFUSED``: nothing was published, and Carillon gives the network's own reason.
+    ``UNNAMED``: one post, of which Carillon says that it is out and that a person must name it.
     """
 
     ONCE = "published_once"
@@ -31,6 +32,8 @@ class Verdict(StrEnum):
     UNWANTED = "unwanted"
     MISLED = "misled"
     PASSED = "passed"
+    INCOMPLETE = "incomplete"
+    AGAIN = "sent_again"
 
 
 WAITING = frozenset({"scheduled", "queued", "publishing", "processing", "unconfirmed"})
@@ -94,6 +97,20 @@ def judge_people(
     losers = words.keys() - winners
     fair = all(told[name] in DONE for name in winners & told.keys()) and all(told[name] not in DONE for name in losers)
     return Verdict.ONCE if fair and page == "published" else Verdict.MISLED
+
+
+def judge_film(
+    delivery: Document | None, posts: Sequence[Document], *, page: str, kept: Sequence[str], shown: Sequence[str], again: int
+) -> Verdict:
+    """``kept``: what Carillon has to send, ``shown``: what the post has, both by their content; ``again``: uploads too many."""
+    verdict = judge(delivery, posts)
+    if verdict is not Verdict.ONCE:
+        return verdict
+    if page != "published":
+        return Verdict.MISLED
+    if [*shown] != [*kept]:
+        return Verdict.INCOMPLETE
+    return Verdict.AGAIN if again else verdict
 
 
 def passed(planned: Sequence[str], accepted: Sequence[str]) -> frozenset[str]:

@@ -22,9 +22,9 @@ class Network:
     """``platform``: the adapter that speaks to it. ``server``: the sandbox's name for it, which is its path there as well.
 
     ``upload``, ``look`` and ``publish``: words by which a request is recognised that prepares a post, that asks what became of
-    what was prepared, and that makes it visible. ``answers``: the connect form's, for a user with that handle. ``consents``:
-    behind the form lies the network's own page. ``renews``: tokens that have run out are renewed without a person. ``quirks``:
-    what its server is like in every run.
+    what was prepared, and that makes it visible; ``film``: that uploads one. ``answers``: the connect form's, for a user with
+    that handle. ``consents``: behind the form lies the network's own page. ``renews``: tokens that have run out are renewed
+    without a person. ``quirks``: what its server is like in every run.
     """
 
     platform: str
@@ -33,6 +33,7 @@ class Network:
     publish: str
     answers: Answers
     look: str = ""
+    film: str = ""
     consents: bool = False
     renews: bool = False
     quirks: tuple[str, ...] = ()
@@ -47,8 +48,24 @@ def _name(handle: str) -> Mapping[str, str]:
 
 
 KNOWN: Mapping[str, Network] = {
-    BLUESKY: Network("bluesky", "bluesky", "com.atproto.repo.uploadBlob", "com.atproto.repo.putRecord", _handle, renews=True),
-    MASTODON: Network("mastodon", "mastodon", "/api/v2/media", "POST /mastodon/api/v1/statuses", _handle, consents=True),
+    BLUESKY: Network(
+        "bluesky",
+        "bluesky",
+        "com.atproto.repo.uploadBlob",
+        "com.atproto.repo.putRecord",
+        _handle,
+        film="app.bsky.video.uploadVideo",
+        renews=True,
+    ),
+    MASTODON: Network(
+        "mastodon",
+        "mastodon",
+        "/api/v2/media",
+        "POST /mastodon/api/v1/statuses",
+        _handle,
+        film="/api/v2/media",
+        consents=True,
+    ),
     KEYLESS: Network("mastodon", "keyless", "/api/v2/media", "POST /keyless/api/v1/statuses", _handle, consents=True),
     FOUNDRY: Network(
         "foundry",

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle, groupby, islice
 
-from tests.chaos.scenes import BATCH, CONTAINERS, FAULT_BY_FAULT, LINE, PAIRS, ROTATION, Scenario
+from tests.chaos.scenes import BATCH, CONTAINERS, FAULT_BY_FAULT, FILM, LINE, PAIRS, ROTATION, Scenario
 
 WAVE = 24
 """Deliveries that are in the air together."""
-SMALL = {PAIRS: 12, CONTAINERS: 12, "killed": 12, LINE: 3}
+SMALL = {PAIRS: 12, CONTAINERS: 12, "killed": 12, FILM: 8, LINE: 3}
 """Fewer where they fell workers: who falls all the time gets nothing done. And where each is a line of posts."""
 COMPANY = 3
 """What is to be a batch is no less; rows are repeated for that."""
@@ -68,4 +68,6 @@ def _waves(found: list[Scenario], chance: random.Random) -> Iterator[list[Scenar
 
 
 def _picture(scenario: Scenario, chance: random.Random) -> bool:
+    if scenario.scene == FILM:
+        return False
     return "upload" in scenario.step or scenario.scene == ROTATION or (chance.random() < 0.25 and scenario.scene != LINE)

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from tests.chaos import people, strikes, together
 from tests.chaos.blind import asked_in_vain
 from tests.chaos.containers import beyond_the_quota, cast
+from tests.chaos.films import on_its_way
 from tests.chaos.flight import Flight
 from tests.chaos.leaving import disconnected
 from tests.chaos.pairs import both
 from tests.chaos.rotation import renewing
-from tests.chaos.scenes import BATCH, BLIND, CONTAINERS, LEFT, LINE, PAIRS, PEOPLE, QUOTA, ROTATION
+from tests.chaos.scenes import BATCH, BLIND, CONTAINERS, FILM, LEFT, LINE, PAIRS, PEOPLE, QUOTA, ROTATION
 
 Strike = Callable[[Flight], Awaitable[None]]
 
@@ -28,6 +29,7 @@ STRIKES: dict[str, Strike] = {
     LINE: together.in_line,
     CONTAINERS: cast,
     QUOTA: beyond_the_quota,
+    FILM: on_its_way,
     PAIRS: both,
 }
 """By scene; every other scene is the house's."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
-from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, NETWORKS
+from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, MASTODON, NETWORKS
 from tests.chaos.ways import WAYS
 from tests.chaos.writes import ASKING, CAST, DIRECT, TOGETHER
 
@@ -60,6 +60,7 @@ _AWAY = ("rabbitmq killed", "rabbitmq wiped", "database killed", "clock forward"
 PEOPLE, LEFT, BLIND, ROTATION, PAIRS = "two people", "account disconnected", "blind lookup", "rotation", "two faults"
 BATCH, LINE = "in one batch", "one account"
 CONTAINERS, QUOTA = "containers", "quota used up"
+FILM = "a film"
 
 _AT_ONCE = {"publish + save draft": ("new", "scheduled"), "edit + edit": ("draft", "scheduled")}
 """What two people do at one post at once, and what the post is until then."""
@@ -103,7 +104,14 @@ LENGTH, THIRD = 20, 2
 _USED_UP = {"nothing": ("sent",), "SIGKILL": ("fenced",), "cut before write": CAST, "cut after write": CAST}
 """What happens to a post beyond its network's quota for the day."""
 
-SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, BATCH, LINE, CONTAINERS, QUOTA, PAIRS)
+_OF_A_FILM = dict.fromkeys(
+    ("SIGKILL", "SIGTERM", "frozen worker"),
+    ("making ahead", "making", "uploading", "answered", "saved", "waiting", "asked"),
+)
+"""Of a film that its network takes as it is, or that is made to fit first. A frozen worker stands still as a whole, whatever it
+has in hand."""
+
+SCENES = (*_FAULTS, PEOPLE, LEFT, BLIND, ROTATION, BATCH, LINE, CONTAINERS, QUOTA, FILM, PAIRS)
 FAULT_BY_FAULT = (BATCH, LINE)
 """Scenes of which only rows with the same fault can share a wave."""
 
@@ -131,7 +139,7 @@ def _rows(scene: str, drawn: random.Random) -> Iterable[tuple[str, str, str]]:
     return chain(rows, _product(dict.fromkeys(_TABLES[scene], _WITHOUT_A_WORKER), [FOUNDRY])) if scene in _AWAY else rows
 
 
-_ONLY = {BLIND: [KEYLESS], ROTATION: [BLUESKY], CONTAINERS: [FOUNDRY], QUOTA: [FOUNDRY]}
+_ONLY = {BLIND: [KEYLESS], ROTATION: [BLUESKY], CONTAINERS: [FOUNDRY], QUOTA: [FOUNDRY], FILM: [BLUESKY, MASTODON]}
 """Where a scene can be played at all, if not everywhere."""
 
 
@@ -145,6 +153,7 @@ _TABLES: dict[str, dict[str, Sequence[str]]] = {
     LINE: {f"{fault}, {LINE}": steps for fault, steps in _IN_LINE.items()},
     CONTAINERS: {f"{fault}, {name}": steps for name, way in WAYS.items() for fault, steps in way.faults.items()},
     QUOTA: {f"{fault}, {QUOTA}": steps for fault, steps in _USED_UP.items()},
+    FILM: {f"{fault}, {FILM}": steps for fault, steps in _OF_A_FILM.items()},
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos import plan, scenes
 from tests.chaos.installation import missing
 from tests.chaos.judge import Verdict
-from tests.chaos.networks import FOUNDRY, KEYLESS, MASTODON
+from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, MASTODON
 from tests.chaos.report import never_struck, story
 from tests.chaos.scenes import Scenario
 from tests.chaos.waves import play
@@ -43,6 +43,19 @@ ENDS = [
 ]
 """One wave of them, with every end that there is."""
 
+FILMS = [
+    Scenario(scenes.FILM, f"{fault}, {scenes.FILM}", step, network)
+    for fault, step, network in (
+        ("SIGKILL", "uploading", MASTODON),
+        ("SIGKILL", "saved", MASTODON),
+        ("SIGKILL", "making", BLUESKY),
+        ("SIGTERM", "asked", BLUESKY),
+        ("frozen worker", "making ahead", MASTODON),
+        ("frozen worker", "waiting", BLUESKY),
+    )
+]
+"""One wave of them: made, uploaded, and worked on by the network."""
+
 
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest) -> None:
@@ -51,13 +64,14 @@ def _needs(request: pytest.FixtureRequest) -> None:
 
 
 async def test_every_post_is_published_once_and_only_once(tmp_path: Path) -> None:
-    apart = SLOW | FEW | CAST | {*scenes.FAULT_BY_FAULT}
+    apart = SLOW | FEW | CAST | {*scenes.FAULT_BY_FAULT, scenes.FILM}
     many = scenes.scenarios(scene for scene in scenes.SCENES if scene not in apart)
     few = scenes.scenarios(sorted(FEW), seed=3)
     batches = [row for row in scenes.scenarios([scenes.BATCH]) if row.fault in AT_ONCE]
     together = [*plan.make(3, 20, batches, after=78), *plan.make(3, 1, IN_ORDER, after=98)]
     cast = [*plan.make(3, len(ENDS), ENDS, after=101), *plan.make(3, 2, scenes.scenarios([scenes.QUOTA]), after=113)]
-    results = await play([*plan.make(3, 48, many), *plan.make(3, 30, few, after=48), *together, *cast], tmp_path)
+    films = plan.make(3, len(FILMS), FILMS, after=115)
+    results = await play([*plan.make(3, 48, many), *plan.make(3, 30, few, after=48), *together, *cast, *films], tmp_path)
     assert [story(result) for result in results if result.failed] == []
     assert never_struck(results) == []
 

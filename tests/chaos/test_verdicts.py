@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from tests.chaos import plan, scenes
-from tests.chaos.judge import Verdict, allowed, judge, judge_left, judge_people, passed, reason_of
+from tests.chaos.judge import Verdict, allowed, judge, judge_film, judge_left, judge_people, passed, reason_of
 from tests.chaos.networks import BLUESKY, FOUNDRY, KEYLESS, MASTODON
 from tests.chaos.person import Person, Profile
 from tests.chaos.plan import Run
@@ -185,6 +185,29 @@ def test_of_two_people_the_page_heeds_one_and_the_other_is_told(
     accepted = [{"id": str(number), "text": text} for number, text in enumerate(posts, start=1)]
     words = {name: name for name in answers if name in ("A", "B")}
     assert judge_people(told, accepted, page=page, told=answers, words=words) is verdict
+
+
+@pytest.mark.parametrize(
+    ("told", "page", "shown", "again", "verdict"),
+    [
+        (delivery("published", "1"), "published", "A", 0, Verdict.ONCE),
+        (delivery("published", "1"), "publishing", "A", 0, Verdict.MISLED),
+        (delivery("published", "1"), "published", "", 0, Verdict.INCOMPLETE),
+        (delivery("published", "1"), "published", "B", 0, Verdict.INCOMPLETE),
+        (delivery("published", "1"), "published", "AA", 0, Verdict.INCOMPLETE),
+        (delivery("published", "1"), "published", "A", 1, Verdict.AGAIN),
+        (delivery("scheduled"), "scheduled", "A", 0, Verdict.STUCK),
+        (delivery("failed"), "failed", "A", 0, Verdict.LOST),
+    ],
+)
+def test_a_film_is_out_as_it_is_kept_and_was_sent_once(
+    told: dict[str, Any], page: str, shown: str, again: int, verdict: Verdict
+) -> None:
+    assert judge_film(told, [{"id": "1"}], page=page, kept=["A"], shown=[*shown], again=again) is verdict
+
+
+def test_of_a_film_only_one_end_is_right() -> None:
+    assert {tuple(allowed(one, posts)) for one in scenes.scenarios([scenes.FILM]) for posts in (0, 1)} == {(Verdict.ONCE,)}
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,35 @@ async def test_a_cut_wire_loses_the_request_or_only_its_answer(
     await wire.stop()
 
 
+def test_requests_are_counted_by_the_words_they_carry_until_it_is_forgotten() -> None:
+    cuts = NetworkCuts()
+    cuts.look(b"POST /media Alice")
+    count = cuts.count("/media", "Alice")
+    for data in (b"POST /media Alice", b"POST /media Bob", b"GET /posts Alice", b"POST /media Alice"):
+        assert cuts.look(data) is None
+    cuts.forget()
+    cuts.look(b"POST /media Alice")
+    assert count.number == 2
+
+
+async def test_a_request_is_held_in_the_middle_where_bytes_are_that_no_other_has(heard: tuple[int, list[bytes]]) -> None:
+    port, lines = heard
+    cuts, hold = NetworkCuts(), Hold(When.BEFORE)
+    cuts.order(hold, b"\xff\x00mark")
+    wire = await Wire(port, chunks, cuts.look).start()
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"first half\n")
+    while not lines:
+        await asyncio.sleep(0.01)
+    writer.write(b"\xff\x00mark\n")
+    await hold.begun.wait()
+    assert lines == [b"first half\n"]
+    hold.ended.set()
+    while len(lines) < 2:
+        await asyncio.sleep(0.01)
+    await wire.stop()
+
+
 async def test_a_wire_carries_what_is_not_to_be_cut(heard: tuple[int, list[bytes]]) -> None:
     wire = await Wire(heard[0], chunks, NetworkCuts().look).start()
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)

@@ -9,15 +9,25 @@ from datetime import datetime
 from pathlib import Path
 
 from app.engine.order import IN_ORDER
-from tests.chaos import plan, strokes
+from tests.chaos import films, plan, strokes
 from tests.chaos.flight import AHEAD, Document, Flight, Stroke, Watch
 from tests.chaos.installation import WORKERS, Installation
-from tests.chaos.judge import NOTHING, Verdict, judge, judge_left, judge_people, passed, reason_of, waits_for_the_network
+from tests.chaos.judge import (
+    NOTHING,
+    Verdict,
+    judge,
+    judge_film,
+    judge_left,
+    judge_people,
+    passed,
+    reason_of,
+    waits_for_the_network,
+)
 from tests.chaos.person import Person, Profile, Refused
 from tests.chaos.plan import Wave
 from tests.chaos.repertoire import strike
 from tests.chaos.report import LATE, Result, never_struck
-from tests.chaos.scenes import FAULT_BY_FAULT, LEFT, LINE, PEOPLE, QUOTA, ROTATION, THIRD
+from tests.chaos.scenes import FAULT_BY_FAULT, FILM, LEFT, LINE, PEOPLE, QUOTA, ROTATION, THIRD
 
 PATIENCE = 90
 """Our seconds without a falling worker until a delivery counts as stuck: half an hour by Carillon's clock."""
@@ -79,7 +89,7 @@ async def _flights(wave: Wave, installation: Installation, person: Person, profi
     flights = []
     for run in wave.runs:
         network = run.scenario.network
-        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION, LINE, QUOTA) else str(used[network])
+        name = f"gone{run.number}" if wave.scene in (LEFT, ROTATION, LINE, QUOTA, FILM) else str(used[network])
         flights.append(Flight(installation, person, watch, stroke, run, await profiles.get(network, name)))
         used[network] += 1
     return flights
@@ -187,6 +197,11 @@ async def _verdict(flight: Flight, delivery: Document | None, posts: Sequence[Do
     if scenario.scene == PEOPLE:
         page = await flight.person.reads(flight.post_id)
         return judge_people(delivery, posts, page=page, told=flight.told, words=flight.words)
+    if scenario.scene == FILM:
+        page = await flight.person.reads(flight.post_id)
+        kept, shown = films.kept(flight), await films.shown(flight, posts)
+        again = flight.again.number if flight.again else 0
+        return judge_film(delivery, posts, page=page, kept=kept, shown=shown, again=again)
     verdict = judge(delivery, posts, reason=reason_of(scenario))
     if verdict is Verdict.ONCE and flight.line and not _held_up_for_long(delivery):
         accepted = [post["text"] for post in await _accepted(flight.house)]

@@ -1,5 +1,6 @@
 """The sandbox as an application: under a prefix, across a restart, its judge, its faults and its pages."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from platforms.sandbox.bluesky.facets import from_facets
 from platforms.sandbox.faults import Faults, Kind, On
 from platforms.sandbox.richtext import Piece, from_plain
 from platforms.sandbox.server import create_sandbox
+from platforms.sandbox.values import cid_of
 from tests.unit.platforms.sandbox.conftest import PNG, Clock, Instance, Pds
 
 
@@ -68,6 +70,16 @@ async def test_the_judge_lists_both_networks_in_the_order_of_acceptance(pds: Pds
     assert (second["platform"], second["key"], second["account"]) == ("mastodon", "k", "you")
     assert (second["id"], second["url"]) == (status["id"], status["url"])
     assert second["accepted_at"] - first["accepted_at"] == 5
+
+
+async def test_the_judge_knows_a_posts_files_by_their_content(instance: Instance) -> None:
+    sent = [f"{number}. bell".encode() for number in range(2)]
+    uploads = [(await instance.upload(PNG + data)).json()["id"] for data in sent]
+    status = (await instance.publish(media_ids=uploads)).json()
+    asked = {"platform": "mastodon", "id": status["id"]}
+    cids = [cid_of(sha256(PNG + data).digest()) for data in sent]
+    assert (await instance.http.get("/api/files", params=asked)).json() == cids
+    assert (await instance.http.get("/api/files", params=asked | {"id": "1"})).json() == []
 
 
 async def test_the_judge_knows_when_a_text_was_first_sent_and_what_it_was_answered(pds: Pds, clock: Clock) -> None:

@@ -5,16 +5,14 @@ same share it, and an edit of the post changes nothing about it. It goes from fi
 """
 
 import asyncio
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from app import claims, pictures, runtime
+from app import claims, pictures, runtime, workrooms
 from app.ids import Id
 from app.models import MediaFile
 from app.storage import Missing, Stored, from_disk, keys, to_disk
@@ -111,8 +109,8 @@ async def _make(file: MediaFile, rendition: Rendition, path: str, claim: Id) -> 
     heart = asyncio.create_task(_beat(path, claim))
     storage = runtime.current().storage
     try:
-        with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
-            source, target = Path(folder, "source"), Path(folder, "target")
+        async with workrooms.opened() as folder:
+            source, target = folder / "source", folder / "target"
             await to_disk(storage.read(file.path), source)
             made = await pictures.render(source, target, facts(file), rendition, progress=partial(_note, path))
             if await _is_ours(path, claim):

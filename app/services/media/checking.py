@@ -1,13 +1,12 @@
 """A file that has come is fetched here, looked at and cleaned: a piece of it in memory at a time, the whole on the disk."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import pictures, runtime
+from app import pictures, runtime, workrooms
 from app.errors import Invalid
 from app.ids import Id
 from app.services.media.offers import most, too_large
@@ -50,8 +49,8 @@ def room(mime: str) -> asyncio.Semaphore:
 @asynccontextmanager
 async def cleaned(source: AsyncIterable[bytes]) -> AsyncIterator[Cleaned]:
     """What comes of ``source``, for as long as the block lasts. Raises ``Invalid`` (field ``media``)."""
-    with tempfile.TemporaryDirectory(prefix="carillon-") as folder:
-        came, clean, poster, thumb = (Path(folder, name) for name in ("source", "target", "poster", "thumb"))
+    async with workrooms.opened() as folder:
+        came, clean, poster, thumb = (folder / name for name in ("source", "target", "poster", "thumb"))
         await to_disk(_limited(source), came)
         facts = await pictures.clean(came, clean, _type(came), poster=poster, thumb=thumb)
         yield Cleaned(clean, facts, *(made if made.exists() else None for made in (poster, thumb)))

@@ -15,7 +15,9 @@ from app.routes import (
     files,
     health,
     imports,
+    library,
     media,
+    picking,
     posts,
     sessions,
     setup,
@@ -92,7 +94,16 @@ def _private() -> Router:
     """What needs a person, and shows only that person's workspace."""
     return Router(
         "/",
-        route_handlers=[accounts.router, compose.router, imports.router, posts.router, uploads.router, workspace.router],
+        route_handlers=[
+            accounts.router,
+            compose.router,
+            imports.router,
+            library.router,
+            picking.router,
+            posts.router,
+            uploads.router,
+            workspace.router,
+        ],
         middleware=[OnlySignedIn],
         dependencies={
             "identity": Provide(provide_identity, sync_to_thread=False),

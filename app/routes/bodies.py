@@ -20,7 +20,7 @@ TEXT_BYTES = 1024 * 1024
 MAX_FIELDS = 6_000
 """Of one form. The composer has a dozen per connected account, and eight per file for all of them and for each with its own."""
 
-FILES = frozenset({"images"})
+FILES = frozenset({"images", "captions"})
 """Fields that hold files; a file anywhere else is no browser's doing. Form-encoded, they hold the file's name instead."""
 
 _Fields = dict[str, Any]

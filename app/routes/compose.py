@@ -14,7 +14,7 @@ from litestar.response import Redirect, Response
 from app.errors import Conflict, GoneOut, Invalid, NotFound, TooLate, Unsure
 from app.ids import Id
 from app.models import Account, Post, State, now
-from app.routes import forms, imports, steps
+from app.routes import forms, imports, picking, steps
 from app.routes.imports import Imports
 from app.routes.security import Asking, Me
 from app.routes.templating import page
@@ -160,14 +160,23 @@ async def _submit(sheet: Sheet, form: FormMultiDict) -> Response[Any]:
     fetched = await imports.gathered(sheet.identity, form)
     draft = replace(draft, attachments=(*draft.attachments, *added, *fetched.there))
     action, _, subject = form.get("action", "preview").partition(":")
+    if action == "pick" and not problems:
+        draft, problems = await picking.added(sheet.identity, form, draft)
     if problems:
         return await _show(sheet, draft, problems=problems, fetched=fetched, status=422)
+    if action == "library":
+        return await picking.offer(sheet.identity, form, draft, fetched, address=sheet.address, count=subject)
     if action not in ("now", "schedule", "draft"):
         refused, status = ({"address": fetched.problem}, 422) if fetched.problem else ({}, 200)
         draft, opened = steps.changed(draft, action, subject), subject.partition(":")[0]
         return await _show(sheet, draft, problems=refused, fetched=fetched, opened=opened, status=status)
     if fetched.missing:
         return await _show(sheet, draft, problems={"address": fetched.missing}, fetched=fetched, status=422)
+    return await _finish(sheet, draft, action)
+
+
+async def _finish(sheet: Sheet, draft: Draft, action: str) -> Response[Any]:
+    """Save it and go to the post, or say what keeps it from being saved."""
     try:
         saved = await _save(sheet, draft, action)
     except Invalid as invalid:

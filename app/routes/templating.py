@@ -62,6 +62,8 @@ def environment() -> Environment:
         spoken=lambda at, zone: spoken(at, zone, now()),
         exactly=exactly,
         in_bytes=in_bytes,
+        language=lambda code: dict(LANGUAGES).get(code, code),
+        type_name=type_name,
         tone=lambda status: TONES.get(status, "neutral"),
     )
     made.globals["ui"] = made.get_template("ui.html").module
@@ -76,6 +78,13 @@ def at_sign(handle: str) -> str:
 def initial(name: str) -> str:
     """The letter that stands for a person without a picture."""
     return name.lstrip("@ ")[:1].upper() or "?"
+
+
+def type_name(mime: str) -> str:
+    """A file's type as people call it: "JPEG", "MP4"."""
+    return {"video/quicktime": "MOV", "video/x-matroska": "MKV", "image/webp": "WebP", "video/webm": "WebM"}.get(
+        mime, mime.rpartition("/")[2].upper()
+    )
 
 
 def in_bytes(count: int) -> str:

@@ -85,9 +85,6 @@
     const [x, y] = (chosen.value || chosen.dataset.at).split(",").map(Number);
     const [across, down] = fit.querySelector("[name^='ratio-']:checked").value.split(":").map(Number);
     const ratio = across / down;
-    const circle = fit.querySelector("circle");
-    circle.setAttribute("cx", `${x * 100}%`);
-    circle.setAttribute("cy", `${y * 100}%`);
     const path = fit.querySelector(".shade path");
     if (!ratio || Math.abs(width / height / ratio - 1) <= ALIKE) {
       path.removeAttribute("d");
@@ -97,17 +94,6 @@
     const [left, top] = [between(0, x * width - w / 2, width - w), between(0, y * height - h / 2, height - h)];
     path.setAttribute("d", `M0 0h${width}v${height}H0zM${left} ${top}h${w}v${h}h-${w}z`);
   }
-
-  form.addEventListener("click", (event) => {
-    const radio = event.target;
-    if (!radio.matches("[data-points] input")) return;
-    if (event.detail) {
-      const { left, top, width, height } = radio.parentElement.getBoundingClientRect();
-      const share = (from, size) => Number(between(0, from / size, 1).toFixed(3));
-      radio.value = `${share(event.clientX - left, width)},${share(event.clientY - top, height)}`;
-      changed(radio);
-    } else radio.value = radio.dataset.at; // by keyboard it is the field itself
-  });
 
   // Beside the fold, for whoever closes it: in the words of the macro `fitted`.
   function say(fit) {

@@ -1,9 +1,10 @@
-// Files go from the composer straight into the storage: chosen, dropped or pasted, several at once, each with a bar of its own.
-// Without this file the form sends them along with everything else.
+// Files go straight into the storage: chosen, dropped or pasted, several at once, each with a bar of its own. A form that brings
+// files says with data-uploads where to ask for one that has arrived. In the composer it takes the place of its bar, in the library
+// it goes to the front of the shelf. Without this file the form sends them along with everything else.
 
 (() => {
-  const form = document.getElementById("composer");
-  const list = document.getElementById("media-list");
+  const form = document.querySelector("form[data-uploads]");
+  const list = document.querySelector("[data-upload-list]");
   if (!form || !list) return;
 
   const FILES_AT_ONCE = 2;
@@ -287,16 +288,22 @@
     }
 
     async attach(signal) {
-      const given = await patiently(() => answer(`/compose/media/${this.id}`, {}, signal), signal);
+      const shelf = document.querySelector("[data-arrivals]");
+      const path = `${form.dataset.uploads}${this.id}${shelf ? `?view=${shelf.dataset.arrivals}` : ""}`;
+      const given = await patiently(() => answer(path, {}, signal), signal);
       if (!given.ok) throw new Lost("It has arrived, and could not be shown. Try again.");
       const holder = document.createElement("template");
       holder.innerHTML = await given.text();
       const item = holder.content.firstElementChild;
       const focused = this.node.contains(document.activeElement);
-      this.node.replaceWith(item);
-      if (focused) item.querySelector("textarea").focus();
+      if (shelf) {
+        shelf.prepend(item);
+        window.htmx?.process(item);
+        this.node.remove();
+      } else this.node.replaceWith(item);
+      if (focused) item.querySelector("textarea, a").focus();
       this.forget();
-      announce(`${this.name} is attached.`);
+      announce(`${this.name} is ${shelf ? "in the library" : "attached"}.`);
       changed();
     }
 
@@ -316,7 +323,7 @@
       remember(this.file, null);
       this.node.remove();
       this.forget();
-      announce(`${this.name} is not attached.`);
+      announce(`${this.name} is left out.`);
       input.focus();
       next();
     }
@@ -324,7 +331,7 @@
     forget() {
       rows.delete(this);
       if (this.picture) URL.revokeObjectURL(this.picture);
-      if (!rows.size) block.hidden = true;
+      if (!rows.size && block) block.hidden = true;
     }
   }
 
@@ -365,20 +372,26 @@
     add(files);
   });
 
+  function dropped() {
+    form.classList.remove("dropping");
+    document.body.classList.remove("dropping-files");
+  }
+
   document.addEventListener("dragover", (event) => {
     if (!brings(event)) return;
     event.preventDefault();
     form.classList.add("dropping");
+    document.body.classList.add("dropping-files");
   });
 
   document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) form.classList.remove("dropping");
+    if (!event.relatedTarget) dropped();
   });
 
   document.addEventListener("drop", (event) => {
     if (!brings(event)) return;
     event.preventDefault();
-    form.classList.remove("dropping");
+    dropped();
     add(event.dataTransfer.files);
   });
 
@@ -404,7 +417,7 @@
   }
 
   form.addEventListener("submit", (event) => {
-    if (!rows.size) return;
+    if (!rows.size || !block) return;
     event.preventDefault();
     block.textContent = missing();
     block.hidden = false;
@@ -413,6 +426,8 @@
   window.addEventListener("beforeunload", (event) => {
     if ([...rows].some((row) => !row.failed)) event.preventDefault();
   });
+
+  form.addEventListener("arrived", changed); // from the library
 
   document.getElementById("drop-hint").hidden = false;
 })();

@@ -10,7 +10,7 @@ from app.services.media import files
 from platforms.base import Captions
 
 MAX_BYTES = 200_000
-"""Of one file of captions: two hours of talk. Networks take 20 kB (Bluesky) and more; the composer says so."""
+"""Of one file of captions: two hours of talk. Networks take 20 kB and more; the composer says so."""
 
 MAX_LANGUAGES = 20
 

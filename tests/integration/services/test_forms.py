@@ -23,6 +23,8 @@ FORMS = {
     "/sign-in": ["email", "password", "next"],
     "/setup": ["email", "name", "password", "workspace_name", "zone", "token"],
     f"/posts/{NOWHERE}/reschedule": ["date", "time", "zone"],
+    f"/library/{NOWHERE}": ["name", "alt", "folder"],
+    f"/library/{NOWHERE}/captions": ["language"],
     f"/posts/{NOWHERE}/edit": ["text", "account", "action"],
     f"/posts/{NOWHERE}/deliveries/{NOWHERE}/confirm": ["url"],
 }

@@ -10,8 +10,9 @@ import pytest
 from app.ids import Id
 from app.models import MediaFile, Post
 from app.services.media import files, shelf
+from app.services.writing import posts
 from tests.integration.services.test_forms import part, send
-from tests.integration.services.test_library import VTT, draft_with, filmed, kept, png
+from tests.integration.services.test_library import VTT, draft_with, filmed, kept, planned_with, png
 from tests.integration.services.world import World
 
 HTMX = {"HX-Request": "true"}
@@ -98,6 +99,15 @@ async def test_the_page_of_a_file_lists_its_posts_and_refuses_what_they_need(ali
     answer = await form(alice, f"/library/{file.id}/delete")
     assert (answer.status_code, answer.headers["location"]) == (303, "/library?done=deleted")
     assert (await alice.get(f"/library/{file.id}")).status_code == 404
+
+
+async def test_a_post_that_was_canceled_says_that_its_file_is_gone(alice: httpx.AsyncClient, world: World) -> None:
+    file = await kept(world, "bell.png")
+    post = await planned_with(world, file)
+    assert "deleted from the library" not in (await alice.get(f"/posts/{post.id}")).text
+    await posts.cancel(world.workspace, post.id)
+    assert (await form(alice, f"/library/{file.id}/delete")).status_code == 303
+    assert "A file of this post was deleted from the library." in (await alice.get(f"/posts/{post.id}")).text
 
 
 async def test_a_file_is_replaced_by_a_form(alice: httpx.AsyncClient, world: World) -> None:

@@ -45,7 +45,8 @@ class Making:
     share: float = 0.0
 
 
-PATIENCE = timedelta(seconds=20)
+PATIENCE = timedelta(seconds=5)
+"""So long a worker waits for a file that is being made, before it does something else. Pictures take a second or two."""
 _HEARTBEAT, _PAUSE = 2.0, 0.2
 
 _being_made: dict[str, Making] = {}

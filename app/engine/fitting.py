@@ -4,13 +4,15 @@ Like everything that waits, this is found in the documents: ``Post.fit_ms`` says
 message moves it on by a lease, so that one which is lost comes again. What is not ready in time is made when it is sent.
 """
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from app import runtime
 from app.courier import FIT
-from app.engine import backoff, contents
+from app.engine import backoff, contents, outbox
 from app.engine.sources import StillMade
 from app.ids import Id
 from app.models import UPLOADS, Account, AccountState, Delivery, Post, State, Variant, in_millis, now, reading
@@ -24,11 +26,12 @@ AHEAD = timedelta(minutes=10)
 LEASE = timedelta(minutes=10)
 """So long nobody else is called to the same post. A message waits behind long uploads."""
 
-STILL_MADE, LATER, DONE = timedelta(seconds=2), timedelta(minutes=1), timedelta.max
+STILL_MADE, LATER, DONE = timedelta(seconds=5), timedelta(minutes=1), timedelta.max
 """Until the next look at what is being made, at what could not be made now, and at what is ready."""
 
-STAYS = timedelta(minutes=1)
-"""So long one message watches. Nobody is held up: the lane of long uploads has threads of its own share."""
+STAYS = timedelta(seconds=3)
+"""So long the first look at a post waits: pictures are ready then. Later ones do not: whoever has a large file to send waits for
+the same lane, and a film may be made for minutes."""
 
 LONGEST = timedelta(hours=6)
 """After the planned time nobody looks any more: whoever sends it does."""
@@ -52,42 +55,47 @@ async def send_due(at: datetime) -> None:
 
 
 async def fit(post_id: Id) -> None:
-    """Make the post's files fit every account, and say when to look again. What takes long goes on without us."""
+    """Have the post's files made fit for every account, and say when to look again. What takes long goes on without us."""
     post = await reading.get(Post, post_id)
     if post is None or not post.fit_ms:
         return
-    until = now() + STAYS
-    again = await _fit_all(post)
-    while again == STILL_MADE and now() < until:
-        again = await _fit_all(post)
+    begun = any(delivery.making is not None for delivery in await outbox.of(post.id))
+    again = await _fit_all(post, now() if begun else now() + STAYS)
     await _move(post.id, post.fit_ms, _next(post, again))
 
 
-async def _fit_all(post: Post) -> timedelta:
+async def _fit_all(post: Post, until: datetime) -> timedelta:
     """After how long to look again; ``DONE``: it is ready, or nothing makes it so."""
     if not first_look(post):
         return DONE
-    return min([await _fit_one(post, variant) for variant in post.variants], default=DONE)
+    return min([await _fit_one(post, variant, until) for variant in post.variants], default=DONE)
 
 
-async def _fit_one(post: Post, variant: Variant) -> timedelta:
+async def _fit_one(post: Post, variant: Variant, until: datetime) -> timedelta:
     account = await reading.get(Account, variant.account_id)
     if account is None or account.state == AccountState.DISCONNECTED:
         return DONE
-    try:
-        for attachment in post.files_of(variant):
-            await contents.make(account, attachment, patience=STILL_MADE)
-    except StillMade as made:
-        await _tell(post, account, {}, making=round(made.share, 2))
-        return STILL_MADE
-    except PlatformError as error:
-        if error.remedy is Remedy.RETRY:
-            return LATER
-        trouble = backoff.trouble(error, now()).model_dump()
-        await _tell(post, account, {"trouble": None}, making=None, trouble=trouble)
-        return DONE
-    await _tell(post, account, {"making": {"$ne": None}}, making=None)
-    return DONE
+    patience = max(until - now(), timedelta())
+    some = [contents.make(account, attachment, patience=patience) for attachment in post.files_of(variant)]
+    ends = await asyncio.gather(*some, return_exceptions=True)
+    return await _told(post, account, ends)
+
+
+async def _told(post: Post, account: Account, ends: Sequence[BaseException | None]) -> timedelta:
+    """Show what became of the files: ``None`` is ready."""
+    for end in ends:
+        if isinstance(end, PlatformError) and end.remedy is not Remedy.RETRY:
+            trouble = backoff.trouble(end, now()).model_dump()
+            await _tell(post, account, {"trouble": None}, making=None, trouble=trouble)
+            return DONE
+        if end is not None and not isinstance(end, StillMade | PlatformError):
+            raise end
+    shares = [end.share for end in ends if isinstance(end, StillMade)]
+    making = round((ends.count(None) + sum(shares)) / len(ends), 2) if shares else None
+    await _tell(post, account, {"making": {"$ne": making}}, making=making)
+    if any(isinstance(end, PlatformError) for end in ends):
+        return LATER
+    return STILL_MADE if shares else DONE
 
 
 def _next(post: Post, again: timedelta) -> int:

@@ -167,7 +167,6 @@ async def elsewhere(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Medi
     await posts.delete(world.workspace, post.id)
     monkeypatch.setattr(renditions, "PATIENCE", timedelta(seconds=0.1))
     monkeypatch.setattr(fitting, "STAYS", timedelta(seconds=0.1))
-    monkeypatch.setattr(fitting, "STILL_MADE", timedelta(seconds=0.1))
     claim = await claims.take(key, file)
     assert claim is not None
     return file, key, claim
@@ -265,3 +264,24 @@ async def test_a_film_is_transcoded_once_for_two_who_want_the_same(world: World,
     await asyncio.gather(*(fitting.fit(post.id) for post in (one, other)))
     assert len(await made_of(file)) == 1
     assert len(await FittedFile.find({}).to_list()) == 1
+
+
+async def test_a_look_at_what_is_being_made_holds_nobody_up(
+    world: World, elsewhere: tuple[MediaFile, str, Id], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, key, claim = elsewhere
+    some = [await planned(world, "bluesky", file=file) for _ in range(10)]
+    await world.dispatch()
+    monkeypatch.setattr(fitting, "STAYS", timedelta(seconds=3))
+    began = asyncio.get_running_loop().time()
+    for post in some:
+        await fitting.fit(post.id)
+    looks = asyncio.get_running_loop().time() - began
+    began = asyncio.get_running_loop().time()
+    for post in some:
+        await again(post)
+        await again(post)
+        await again(post)
+    floor = asyncio.get_running_loop().time() - began
+    assert looks < 40 * floor, "each is some queries, and no waiting"
+    await claims.end(key, claim)

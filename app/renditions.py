@@ -110,6 +110,8 @@ async def _make(file: MediaFile, rendition: Rendition, path: str, claim: Id) -> 
     heart = asyncio.create_task(_beat(path, claim))
     storage = runtime.current().storage
     try:
+        if await _lies(path):  # since we looked, somebody has made it and given the claim back: it may be on its way out
+            return
         async with workrooms.opened() as folder:
             source, target = folder / "source", folder / "target"
             await to_disk(storage.read(file.path), source)
@@ -119,6 +121,14 @@ async def _make(file: MediaFile, rendition: Rendition, path: str, claim: Id) -> 
     finally:
         heart.cancel()
         await claims.end(path, claim)
+
+
+async def _lies(path: str) -> bool:
+    try:
+        await _head(path)
+    except Missing:
+        return False
+    return True
 
 
 def _note(path: str, share: float) -> None:

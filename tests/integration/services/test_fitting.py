@@ -1,6 +1,8 @@
 """Files are made to fit before their hour: once for all who want the same, found again when a worker is lost, and told about."""
 
 import asyncio
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from app.ids import Id
 from app.models import Attachment, Delivery, FittedFile, MediaFile, Post, State, in_millis, now
 from app.services.media import files
 from app.services.writing import posts, views
-from app.storage import pieces
+from app.storage import Folder, Missing, Stored, pieces
 from tests.integration.services.test_media import large
 from tests.integration.services.world import World, of_post, put, until
 from tests.photos import film
@@ -285,3 +287,34 @@ async def test_a_look_at_what_is_being_made_holds_nobody_up(
     floor = asyncio.get_running_loop().time() - began
     assert looks < 40 * floor, "each is some queries, and no waiting"
     await claims.end(key, claim)
+
+
+class Overtaken(Folder):
+    """A folder in which another worker finishes a file right after we looked for it."""
+
+    others: bytes = b""
+
+    async def head(self, key: str) -> Stored:
+        if self.others and key.endswith(".jpg"):
+            others, self.others = self.others, b""
+            await self.write(key, pieces(others), mime="image/jpeg")
+            raise Missing(key)
+        return await super().head(key)
+
+
+async def test_what_somebody_made_between_our_look_and_our_claim_is_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two encodings are never the same, and the first may be on its way to a network."""
+    here = runtime.current()
+    assert isinstance(here.storage, Folder)
+    file = await large(world)
+    await planned(world, "bluesky", file=file)
+    storage = copy(here.storage)
+    storage.__class__ = Overtaken
+    assert isinstance(storage, Overtaken)
+    monkeypatch.setattr(runtime, "_current", replace(here, storage=storage))
+    storage.others = b"made by another"
+    await world.dispatch()
+    [made] = await made_of(file)
+    assert b"".join([piece async for piece in storage.read(made)]) == b"made by another"

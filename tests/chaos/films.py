@@ -179,7 +179,8 @@ def _has_open(pid: int, size: int) -> bool:
 def kept(flight: Flight) -> list[str]:
     """What Carillon has for the network, by content: the film, or what was made of it, which must be one file."""
     made = flight.run.scenario.step in MADE
-    files = [file for file in _folder(flight).iterdir() if file.stem != "poster" and (file.stem == "original") != made]
+    there = [file for file in _folder(flight).iterdir() if file.stem not in ("poster", "thumb")]
+    files = [file for file in there if (file.stem == "original") != made]
     return [cid_of(hashlib.sha256(file.read_bytes()).digest()) for file in files]
 
 

@@ -55,7 +55,8 @@ async def http(sandbox_url: str) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="session")
 async def judge_http(sandbox_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A plain client for the judge's API."""
-    async with httpx.AsyncClient(base_url=f"{sandbox_url}/api", trust_env=False, verify=False) as client:
+    fresh = httpx.Limits(max_keepalive_connections=0)  # one that was idle may be closed at the very moment it is used again
+    async with httpx.AsyncClient(base_url=f"{sandbox_url}/api", trust_env=False, verify=False, limits=fresh) as client:
         yield client
 
 

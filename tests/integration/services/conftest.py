@@ -42,7 +42,8 @@ def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 @pytest.fixture(scope="session")
 async def judge_http(sandbox_server: Server) -> AsyncIterator[httpx.AsyncClient]:
     """A plain client for the judge's API."""
-    async with httpx.AsyncClient(base_url=f"{sandbox_server.url}/api", trust_env=False, verify=False) as client:
+    fresh = httpx.Limits(max_keepalive_connections=0)  # one that was idle may be closed at the very moment it is used again
+    async with httpx.AsyncClient(base_url=f"{sandbox_server.url}/api", trust_env=False, verify=False, limits=fresh) as client:
         yield client
 
 

@@ -24,7 +24,7 @@ async def opened() -> AsyncIterator[Path]:
     try:
         yield room
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
         lock.close()
 
 

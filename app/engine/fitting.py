@@ -5,7 +5,6 @@ message moves it on by a lease, so that one which is lost comes again. What is n
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +16,6 @@ from app.engine.sources import StillMade
 from app.ids import Id
 from app.models import UPLOADS, Account, AccountState, Delivery, Post, State, Variant, in_millis, now, reading
 from platforms.errors import PlatformError, Remedy
-
-log = logging.getLogger(__name__)
 
 AHEAD = timedelta(minutes=10)
 """Before the planned time it is looked at again: a rule may have changed, or a storage lost what was made."""

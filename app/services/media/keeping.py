@@ -11,7 +11,7 @@ from pymongo import ReturnDocument
 from app import runtime
 from app.errors import NotFound, TooLate
 from app.ids import Id
-from app.models import EPOCH, FINAL, Delivery, FittedFile, MediaFile, MediaState, Post, Workspace, in_millis, reading
+from app.models import EPOCH, Delivery, FittedFile, MediaFile, MediaState, Post, Workspace, in_millis, reading
 from app.queries import equal
 from app.services.media import removing
 
@@ -127,4 +127,4 @@ async def holding(workspace_id: Id, media_ids: set[Id]) -> list[Post]:
 async def _open(post_ids: set[Id]) -> set[Id]:
     """Those with a delivery that is not over."""
     found = await reading.rows(Delivery, {"post_id": {"$in": sorted(post_ids)}}, ["post_id", "state"]) if post_ids else []
-    return {Id(one["post_id"]) for one in found if one["state"] not in FINAL}
+    return {Id(one["post_id"]) for one in found if one["state"] not in removing.OVER}
